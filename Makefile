@@ -1,0 +1,34 @@
+# Everything here sets up .venv by itself, and again only when pyproject.toml or constraints.txt changed.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test check format docs clean
+
+demo: $(READY)  ## server, three clients, a real call, a verdict
+	$(BIN)/labsfu demo
+
+test: $(READY)  ## all that this machine can run
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## style, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tests.support.rfc_index --check docs/rfc.md
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(READY)  ## docs/rfc.md, from the markers in the tests
+	$(BIN)/python -m tests.support.rfc_index --write docs/rfc.md
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $(READY)

@@ -1,0 +1,1 @@
+"""A WebRTC SFU. Importing this loads nothing else, so that clients can import `labsfu.wire` alone."""
