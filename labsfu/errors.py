@@ -1,7 +1,7 @@
-"""The one tree of errors; the class says whose fault it is, and HTTP status appears only in `labsfu.api.problems`.
+"""The one tree of errors. The class says whose fault it is; HTTP status is known to `labsfu.api.problems` only.
 
     LabsfuError
-    ├── Malformed            bytes from the network that no peer should have sent; counted with its reason, dropped
+    ├── Malformed            bytes no peer should have sent; counted with their reason, dropped
     ├── ConfigError          a flag, an environment variable or a line of the configuration file is wrong
     └── CommandError         a command was refused; nothing changed
         ├── InvalidValue         a value has the wrong form (HTTP 400)
@@ -11,8 +11,8 @@
         ├── Unsupported          well-formed, but this server cannot do it (422)
         └── Unavailable          the server cannot do it now: a port in use, a worker gone (503)
 
-Every `CommandError` carries a `slug` (the last part of its problem type, stable, e.g. `router-not-found`) and a
-`detail` that names the value that was wrong.
+Every `CommandError` carries a `slug` (last part of its problem type, stable, e.g. `router-not-found`) and a `detail`
+that names the value that was wrong.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class LabsfuError(Exception):
     """Everything this package raises on purpose."""
 
 
-class Malformed(LabsfuError):  # noqa: N818 - a judgement on bytes, named as RFCs name it
+class Malformed(LabsfuError):
     """Bytes from the network do not parse.
 
     Attributes:

@@ -1,0 +1,127 @@
+"""Bodies of the HTTP routes (design: the HTTP and WebSocket contract)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from labsfu.wire.base import ABSENT, Absent, Wire
+from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, WorkerId
+from labsfu.wire.rtp import RtpCapabilities
+from labsfu.wire.stats import EngineCounts
+
+
+class RoomType(StrEnum):
+    """`call`: everyone sends, at most 2; `conference`: everyone sends; `broadcast`: hosts send."""
+
+    CALL = "call"
+    CONFERENCE = "conference"
+    BROADCAST = "broadcast"
+
+
+class ParticipantType(StrEnum):
+    """What a participant may do: viewers never send; guests of a broadcast neither."""
+
+    HOST = "host"
+    GUEST = "guest"
+    VIEWER = "viewer"
+
+
+class ParticipantPayload(Wire):
+    """A participant as others see it. `created_at` is epoch milliseconds."""
+
+    id: ParticipantId
+    room_id: RoomId
+    type: ParticipantType
+    display_name: str
+    share_screen: bool
+    connected: bool
+    producer_ids: tuple[ProducerId, ...]
+    consumer_ids: tuple[ConsumerId, ...]
+    created_at: int
+
+
+class RoomPayload(Wire):
+    """A room. `created_at` is epoch milliseconds."""
+
+    id: RoomId
+    type: RoomType
+    size: int
+    router_ids: tuple[RouterId, ...]
+    participants: tuple[ParticipantPayload, ...]
+    created_at: int
+
+
+class WorkerInfo(Wire):
+    """One worker: process, load, counts. `cpu_seconds` is user and system time since it began."""
+
+    id: WorkerId
+    pid: int
+    state: Literal["running", "dead"]
+    cpu_seconds: float
+    rss_bytes: int
+    router_count: int
+    producer_count: int
+    consumer_count: int
+    forwarded_packets_per_second: float
+    media: EngineCounts
+
+
+class Counts(Wire):
+    """How many of each the whole server holds."""
+
+    routers: int
+    transports: int
+    producers: int
+    consumers: int
+    rooms: int
+    participants: int
+
+
+class Listen(Wire):
+    """Where the server listens: `http` is "host:port", `media` each "udp:address:port"."""
+
+    http: str
+    media: tuple[str, ...]
+
+
+class SfuInfo(Wire):
+    """The server. `started_at` is epoch milliseconds."""
+
+    id: str
+    version: str
+    started_at: int
+    uptime_seconds: float
+    workers: tuple[WorkerInfo, ...]
+    counts: Counts
+    rtp_capabilities: RtpCapabilities
+    listen: Listen
+
+
+class Problem(Wire):
+    """A refusal (RFC 9457 3). `type` is a stable slug under /problems/."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str | Absent = ABSENT
+    errors: tuple[str, ...] | Absent = ABSENT
+
+
+class Message(Wire):
+    """The success message of an action."""
+
+    message: str
+
+
+class RoomList(Wire):
+    """All rooms."""
+
+    rooms: tuple[RoomPayload, ...]
+
+
+class ParticipantList(Wire):
+    """All participants of a room."""
+
+    participants: tuple[ParticipantPayload, ...]
