@@ -22,7 +22,7 @@ class _WireMeta(msgspec.StructMeta):
 
     def __new__(mcls, name: str, bases: tuple[type, ...], namespace: JsonObject, **config: Any) -> type:  # noqa: ANN401 - msgspec's own options, passed through
         defaults: dict[str, Any] = {"frozen": True, "kw_only": True}
-        return cast(type, super().__new__(mcls, name, bases, namespace, **(defaults | config)))
+        return cast("type", super().__new__(mcls, name, bases, namespace, **(defaults | config)))
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
