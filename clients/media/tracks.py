@@ -1,0 +1,191 @@
+"""Tracks that a client sends: test pictures and a speaker's tone, paced by the clock."""
+
+import asyncio
+import fractions
+import time
+from collections.abc import Callable
+
+import numpy as np
+from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from av import AudioFrame, VideoFrame
+
+from clients.media.pacing import Clock, Pacer, Sleep
+from clients.media.pattern import PatternReading, draw, wrap_us
+from clients.media.reports import SentFrame
+from clients.media.scene import Pixels
+from clients.media.tone import SAMPLE_RATE, tone_table
+
+__all__ = ["DEFAULT_FPS", "DEFAULT_LEVEL_DBOV", "DEFAULT_SIZE", "PatternTrack", "ToneTrack"]
+
+DEFAULT_FPS = 15
+"""Four VP8 encoders and twelve decoders of 640x360 pictures at this rate fit on two cores."""
+DEFAULT_SIZE = (640, 360)
+DEFAULT_LEVEL_DBOV = -15.0
+
+_VIDEO_CLOCK_RATE = 90_000
+_VIDEO_TIME_BASE = fractions.Fraction(1, _VIDEO_CLOCK_RATE)
+_AUDIO_TIME_BASE = fractions.Fraction(1, SAMPLE_RATE)
+_AUDIO_FRAME = SAMPLE_RATE // 50
+_AUDIO_PATIENCE_S = 0.5
+"""Sound is made up for after a stall no longer than this; a longer one leaves a hole in the timestamps."""
+
+
+class PatternTrack(MediaStreamTrack):
+    """Sends test pictures, numbered without gaps.
+
+    A slot that is over before its picture was asked for is skipped (`skipped` counts them: the sender's machine is
+    too slow), and timestamps skip with it; the next picture has the next number all the same.
+
+    Args:
+        source: id of the sender, 16 bits.
+        fps: pictures per second.
+        size: width and height, even.
+        clock: seconds; what latency is measured by.
+        sleep: how the track waits.
+        on_frame: called with each new picture's number and time, before it is handed out.
+        first_frame: number of the first picture.
+
+    Attributes:
+        sent: the pictures handed out so far, repetitions not counted.
+    """
+
+    kind = "video"
+
+    def __init__(
+        self,
+        source: int,
+        fps: float = DEFAULT_FPS,
+        size: tuple[int, int] = DEFAULT_SIZE,
+        *,
+        clock: Clock = time.monotonic,
+        sleep: Sleep = asyncio.sleep,
+        on_frame: Callable[[SentFrame], None] | None = None,
+        first_frame: int = 0,
+    ) -> None:
+        super().__init__()
+        self.source = source
+        self.fps = fps
+        self.size = size
+        self.sent: list[SentFrame] = []
+        self._clock = clock
+        self._pacer = Pacer(1 / fps, 1 / fps, clock, sleep)
+        self._on_frame = on_frame
+        self._next_frame = first_frame
+        self._frozen = False
+        self._picture: Pixels | None = None
+
+    @property
+    def skipped(self) -> int:
+        """Slots for which no picture was drawn because the sender was late."""
+        return self._pacer.skipped
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the last picture is being repeated."""
+        return self._frozen
+
+    def freeze(self) -> None:
+        """Repeat the last picture, number and capture time included, until `thaw`."""
+        self._frozen = True
+
+    def thaw(self) -> None:
+        """Go on with new pictures."""
+        self._frozen = False
+
+    async def recv(self) -> VideoFrame:
+        """The next picture, when it is due.
+
+        Raises:
+            MediaStreamError: the track was stopped.
+        """
+        _check_live(self)
+        slot = await self._pacer.slot()
+        _check_live(self)
+        if self._picture is None or not self._frozen:
+            self._picture = self._draw()
+        frame = VideoFrame.from_ndarray(self._picture, format="yuv420p")
+        frame.pts = round(slot * _VIDEO_CLOCK_RATE / self.fps)
+        frame.time_base = _VIDEO_TIME_BASE
+        return frame
+
+    def _draw(self) -> Pixels:
+        sent = SentFrame(self._next_frame, self._clock())
+        picture = draw(*self.size, PatternReading(self.source, sent.frame, wrap_us(sent.sent_at_s)))
+        self._next_frame += 1
+        self.sent.append(sent)
+        if self._on_frame is not None:
+            self._on_frame(sent)
+        return picture
+
+
+class ToneTrack(MediaStreamTrack):
+    """Sends a speaker's tone, or silence while muted: 48 kHz mono, 20 ms per frame.
+
+    Args:
+        source: id of the sender, which decides the pitch.
+        muted: whether to begin silent.
+        dbov: level of the tone, at most -3.01. What the audio-level header extension says; decoded from stereo Opus,
+            each channel is 3 dB below.
+        clock: seconds.
+        sleep: how the track waits.
+    """
+
+    kind = "audio"
+
+    def __init__(
+        self,
+        source: int,
+        muted: bool = False,
+        *,
+        dbov: float = DEFAULT_LEVEL_DBOV,
+        clock: Clock = time.monotonic,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        super().__init__()
+        self.source = source
+        self._muted = muted
+        table = tone_table(source, dbov)
+        self._period = len(table)
+        self._tone = np.concatenate((table, table[:_AUDIO_FRAME]))
+        self._silence = np.zeros(_AUDIO_FRAME, dtype=np.int16)
+        self._pacer = Pacer(_AUDIO_FRAME / SAMPLE_RATE, _AUDIO_PATIENCE_S, clock, sleep)
+
+    @property
+    def skipped(self) -> int:
+        """Frames of 20 ms left out because the sender was late."""
+        return self._pacer.skipped
+
+    @property
+    def muted(self) -> bool:
+        """Whether silence is sent."""
+        return self._muted
+
+    def mute(self) -> None:
+        """Send silence from the next frame on."""
+        self._muted = True
+
+    def unmute(self) -> None:
+        """Send the tone from the next frame on."""
+        self._muted = False
+
+    async def recv(self) -> AudioFrame:
+        """The next 20 ms, when they are due.
+
+        Raises:
+            MediaStreamError: the track was stopped.
+        """
+        _check_live(self)
+        position = await self._pacer.slot() * _AUDIO_FRAME
+        _check_live(self)
+        offset = position % self._period
+        samples = self._silence if self._muted else self._tone[offset : offset + _AUDIO_FRAME]
+        frame = AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="mono")
+        frame.pts = position
+        frame.sample_rate = SAMPLE_RATE
+        frame.time_base = _AUDIO_TIME_BASE
+        return frame
+
+
+def _check_live(track: MediaStreamTrack) -> None:
+    if track.readyState != "live":
+        raise MediaStreamError

@@ -1,0 +1,26 @@
+"""Why packets were dropped, counted: every packet that goes no further has a reason."""
+
+from __future__ import annotations
+
+from labsfu.wire.stats import DropCount
+
+
+class Drops:
+    """A count for each reason."""
+
+    __slots__ = ("_counts",)
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def count(self, reason: str, packets: int = 1) -> None:
+        """Count `packets` more for `reason` (kebab-case)."""
+        self._counts[reason] = self._counts.get(reason, 0) + packets
+
+    def of(self, reason: str) -> int:
+        """How many were dropped for `reason`."""
+        return self._counts.get(reason, 0)
+
+    def snapshot(self) -> tuple[DropCount, ...]:
+        """All counts, by reason."""
+        return tuple(DropCount(reason=reason, packets=count) for reason, count in sorted(self._counts.items()))

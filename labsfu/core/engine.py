@@ -1,0 +1,161 @@
+"""The media engine: datagrams, commands and time in; datagrams, results and events out. Nothing in here waits.
+
+One mutation, then `drain`, with no await between. Packets leave through `transmit` while the input is handled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from labsfu.core.drops import Drops
+from labsfu.core.dtls.certificate import DtlsCertificate
+from labsfu.core.entropy import Entropy
+from labsfu.core.executor import Executor
+from labsfu.core.ortc.supported import DEFAULT_MEDIA_CODECS
+from labsfu.core.outputs import Address, SocketId, Transmit
+from labsfu.core.srtp.buffer import SrtpBuffer
+from labsfu.core.stun.message import local_ufrag_of
+from labsfu.core.tables import Tables
+from labsfu.core.transport.demux import PacketKind, kind_of
+from labsfu.core.transport.webrtc import Surroundings, WebRtcTransport
+from labsfu.errors import Malformed
+from labsfu.wire.commands import Command, Result
+from labsfu.wire.events import Event
+from labsfu.wire.rtp import RtpCapabilities, RtpCodecCapability
+from labsfu.wire.transport import IceCandidate
+
+
+class Engine:
+    """All routers of one worker.
+
+    Args:
+        entropy: every random value but OpenSSL's comes from here.
+        unix_offset: what to add to `now` to get unix seconds.
+        certificate: the DTLS certificate of all transports.
+        transmit: takes each outgoing datagram.
+        candidates: where clients reach this engine.
+        media_codecs: what its routers forward.
+
+    Attributes:
+        inbox: to be filled by the driver before `received`.
+    """
+
+    def __init__(
+        self,
+        *,
+        entropy: Entropy,
+        unix_offset: float,
+        certificate: DtlsCertificate,
+        transmit: Transmit,
+        candidates: Sequence[IceCandidate],
+        media_codecs: Sequence[RtpCodecCapability] = DEFAULT_MEDIA_CODECS,
+    ) -> None:
+        self.inbox = SrtpBuffer()
+        self._drops = Drops()
+        self._events: list[Event] = []
+        self._packets_received = 0
+        self._bytes_received = 0
+        around = Surroundings(
+            entropy=entropy,
+            unix_offset=unix_offset,
+            certificate=certificate,
+            transmit=transmit,
+            emit=self._events.append,
+            drops=self._drops,
+            outbox=SrtpBuffer(),
+            candidates=tuple(candidates),
+        )
+        self._tables = Tables()
+        self._executor = Executor(self._tables, around, media_codecs, self._traffic)
+        self._receivers: dict[PacketKind, Callable[[int, SocketId, Address, float], WebRtcTransport]] = {
+            PacketKind.STUN: self._receive_stun,
+            PacketKind.DTLS: self._receive_dtls,
+            PacketKind.RTCP: self._receive_rtcp,
+        }
+
+    @property
+    def rtp_capabilities(self) -> RtpCapabilities:
+        """What the routers of this engine offer."""
+        return self._executor.rtp_capabilities
+
+    def execute(self, command: Command, now: float) -> Result:
+        """Carry out a command.
+
+        Raises:
+            CommandError: it was refused; nothing changed.
+        """
+        return self._executor.execute(command, now)
+
+    def receive(self, datagram: bytes, source: Address, socket: SocketId, now: float) -> None:
+        """Take in a datagram; what is not understood is counted and dropped."""
+        room = len(self.inbox.data)
+        self.received(self.inbox.load(datagram[:room]), source, socket, now)
+
+    def received(self, length: int, source: Address, socket: SocketId, now: float) -> None:
+        """Take in the datagram that was put into `inbox`; one that fills it to the brim was cut off."""
+        self._packets_received += 1
+        self._bytes_received += length
+        try:
+            if length == len(self.inbox.data):
+                raise Malformed("too-long")
+            kind = kind_of(self.inbox.data, length)
+            if kind is PacketKind.RTP:
+                transport = self._tables.by_address.get(source)
+                if transport is None:
+                    raise Malformed("rtp-unknown-source")
+                transport.receive_rtp(self.inbox, length, now)
+                return
+            receive = self._receivers.get(kind)
+            if receive is None:
+                raise Malformed("unknown-packet")
+            transport = receive(length, socket, source, now)
+        except Malformed as malformed:
+            self._drops.count(malformed.reason)
+        else:
+            self._tables.follow(transport)
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        for transport in self._tables.timers.due(now):
+            transport.tick(now)
+            self._tables.follow(transport)
+
+    def deadline(self) -> float | None:
+        """When `tick` has something to do; never before that."""
+        return self._tables.timers.deadline()
+
+    def drain(self) -> list[Event]:
+        """Take what happened since the last time, in its order."""
+        events = self._events[:]
+        self._events.clear()
+        return events
+
+    # ---------------------------------------------------------------- rarer packets
+
+    def _receive_stun(self, length: int, socket: SocketId, source: Address, now: float) -> WebRtcTransport:
+        data = bytes(self.inbox.view[:length])
+        transport = self._tables.by_ufrag.get(local_ufrag_of(data))
+        if transport is None:
+            raise Malformed("stun-unknown-ufrag")
+        transport.receive_stun(data, socket, source, now)
+        return transport
+
+    def _receive_dtls(self, length: int, socket: SocketId, source: Address, now: float) -> WebRtcTransport:  # noqa: ARG002 - one signature for all
+        transport = self._tables.by_address.get(source)
+        if transport is None:
+            raise Malformed("dtls-unknown-source")
+        try:
+            transport.receive_dtls(bytes(self.inbox.view[:length]), source, now)
+        finally:
+            self._tables.follow(transport)
+        return transport
+
+    def _receive_rtcp(self, length: int, socket: SocketId, source: Address, now: float) -> WebRtcTransport:  # noqa: ARG002 - one signature for all
+        transport = self._tables.by_address.get(source)
+        if transport is None:
+            raise Malformed("rtcp-unknown-source")
+        transport.receive_rtcp(self.inbox, length, now)
+        return transport
+
+    def _traffic(self) -> tuple[int, int, Drops]:
+        return self._packets_received, self._bytes_received, self._drops

@@ -1,0 +1,1 @@
+"""Media in, media out: producers, consumers, and what happens to a packet between them."""

@@ -1,0 +1,162 @@
+"""A consumer: one producer's media on its way to one peer."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from labsfu.core.drops import Drops
+from labsfu.core.forwarding.form import Extensions, PacketForm
+from labsfu.core.forwarding.link import Link
+from labsfu.core.forwarding.sequence_map import SequenceMap
+from labsfu.core.rtcp.ntp import middle32, ntp_from_unix, round_trip_seconds
+from labsfu.core.rtcp.reports import ReportBlock
+from labsfu.core.rtp.uris import MID
+from labsfu.wire.base import ABSENT
+from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId
+from labsfu.wire.rtp import MediaKind, RtpParameters
+
+_stamp = struct.Struct("!HII").pack_into
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerNames:
+    """Who a consumer is: its own id, what it consumes, who for."""
+
+    id: ConsumerId
+    producer_id: ProducerId
+    participant_id: ParticipantId
+
+
+class Consumer:
+    """Sends a producer's packets to a peer as one continuous stream that starts at a key frame.
+
+    Given: names, the producer's kind, the link to the peer, what was negotiated, the first sequence number.
+    Owned: its sequence space and counters. `active` is derived: all of link, own pause and producer's pause allow it.
+    """
+
+    __slots__ = (
+        "_awaits_key_frame",
+        "_link",
+        "_mid",
+        "_sequence",
+        "_ssrc",
+        "active",
+        "drops",
+        "extensions",
+        "fraction_lost",
+        "kind",
+        "last_report_at",
+        "names",
+        "octets",
+        "packets",
+        "paused",
+        "producer_paused",
+        "round_trip",
+        "rtp_parameters",
+    )
+
+    def __init__(
+        self,
+        names: ConsumerNames,
+        kind: MediaKind,
+        link: Link,
+        rtp_parameters: RtpParameters,
+        first_sequence: int,
+        *,
+        paused: bool,
+        producer_paused: bool,
+    ) -> None:
+        ssrc = rtp_parameters.encodings[0].ssrc
+        if ssrc is ABSENT:
+            raise ValueError("a consumer's encoding has an SSRC")
+        self.names = names
+        self.kind = kind
+        self.rtp_parameters = rtp_parameters
+        self.extensions: Extensions = tuple((e.uri, e.id) for e in rtp_parameters.header_extensions)
+        self.drops = Drops()
+        self.paused = paused
+        self.producer_paused = producer_paused
+        self.packets = 0
+        self.octets = 0
+        self.fraction_lost = 0
+        self.round_trip: float | None = None
+        self.last_report_at: float | None = None
+        self._link = link
+        self._ssrc = ssrc
+        self._mid = b"" if rtp_parameters.mid is ABSENT or not self.negotiated(MID) else rtp_parameters.mid.encode()
+        self._sequence = SequenceMap(first_sequence)
+        self._awaits_key_frame = kind is MediaKind.VIDEO
+        self.active = False
+        self.refresh()
+
+    def negotiated(self, uri: str) -> bool:
+        """Whether the peer takes this header extension."""
+        return any(known == uri for known, _ in self.extensions)
+
+    @property
+    def ssrc(self) -> int:
+        """The SSRC that the peer sees."""
+        return self._ssrc
+
+    @property
+    def mid_length(self) -> int:
+        """Length of the MID in bytes; 0 when it is not sent."""
+        return len(self._mid)
+
+    @property
+    def wants_key_frame(self) -> bool:
+        """Whether nothing can be sent before the next key frame."""
+        return self.active and self._awaits_key_frame
+
+    def refresh(self) -> bool:
+        """Work out `active` anew; True when it became so (and, for video, a key frame is needed)."""
+        was = self.active
+        self.active = self._link.up and not self.paused and not self.producer_paused
+        if self.active and not was:
+            self.resync()
+        return self.active and not was
+
+    def resync(self) -> None:
+        """Let what comes next follow on what was sent, whatever its numbers; video from its next key frame."""
+        self._sequence.unsync()
+        self._awaits_key_frame = self.kind is MediaKind.VIDEO
+
+    def skip(self, number: int) -> None:
+        """Leave out a packet that has nothing in it, without a gap."""
+        if self.active and self._sequence.synced:
+            self._sequence.drop(number)
+
+    def relay(self, form: PacketForm, number: int, timestamp: int, key_frame: bool) -> bool:
+        """Send the rendered packet with the extended number `number`; False when it is dropped (and counted)."""
+        if self._awaits_key_frame:
+            if not key_frame:
+                self.drops.count("awaiting-key-frame")
+                return False
+            self._awaits_key_frame = False
+        sequence = self._sequence
+        if not sequence.synced:
+            sequence.sync(number)
+        mapped = sequence.map(number)
+        if mapped < 0:
+            self.drops.count("too-late")
+            return False
+        link = self._link
+        outbox = link.outbox
+        length = form.length
+        outbox[:length] = form.packet[:length]
+        _stamp(outbox, 2, mapped, timestamp, self._ssrc)
+        mid = self._mid
+        if mid:
+            at = form.mid_at
+            outbox[at : at + len(mid)] = mid
+        self.packets += 1
+        self.octets += form.payload_length
+        link.send_rtp(length)
+        return True
+
+    def receive_report(self, block: ReportBlock, unix_now: float) -> None:
+        """Take in what the peer says of this stream (RFC 3550 6.4.1)."""
+        self.fraction_lost = block.fraction_lost
+        now = middle32(ntp_from_unix(unix_now))
+        self.round_trip = round_trip_seconds(now, block.last_sr, block.delay_since_last_sr)

@@ -1,0 +1,100 @@
+"""The form in which a packet goes to consumers that negotiated the same: header, extensions, payload type.
+
+A packet is rendered once a form, then copied and stamped for each consumer. Only extensions that these consumers
+negotiated are in it (RFC 8285 6). MID leaves a space that each consumer fills with its own; abs-send-time is ours.
+"""
+
+from __future__ import annotations
+
+from labsfu.core.rtp.extensions import ONE_BYTE_PROFILE, encode_extensions
+from labsfu.core.rtp.packet import Buffer, RtpHeader
+from labsfu.core.rtp.uris import ABS_SEND_TIME, MID
+from labsfu.core.rtp.values import encode_abs_send_time
+from labsfu.errors import Malformed
+
+MAX_PACKET = 1600
+"""Bytes of a packet before encryption: more than any path carries (RFC 8834 4.6 wants far less)."""
+
+Extensions = tuple[tuple[str, int], ...]
+"""(URI, id) of the header extensions that a consumer negotiated."""
+
+
+class PacketForm:
+    """One rendering for a group of consumers.
+
+    Attributes:
+        packet: the rendered packet; sequence number, timestamp, SSRC and MID are still to be stamped.
+        length: its length in bytes.
+        payload_length: length of its payload in bytes.
+        mid_at: offset of the MID's value in `packet`; 0 when the packet has none.
+    """
+
+    __slots__ = ("_mid_id", "_own", "_proxied", "length", "mid_at", "mid_length", "packet", "payload_length")
+
+    def __init__(self, extensions: Extensions, mid_length: int, producer_ids: dict[str, int]) -> None:
+        self.mid_length = mid_length
+        ids = dict(extensions)
+        self._mid_id = ids.get(MID, 0) if mid_length else 0
+        self._own = ids.get(ABS_SEND_TIME, 0)
+        self._proxied = tuple(
+            (producer_ids[uri], id_)
+            for uri, id_ in extensions
+            if uri not in (MID, ABS_SEND_TIME) and uri in producer_ids
+        )
+        self.packet = bytearray(MAX_PACKET)
+        self.length = 0
+        self.payload_length = 0
+        self.mid_at = 0
+
+    def render(
+        self,
+        buffer: Buffer,
+        header: RtpHeader,
+        elements: dict[int, tuple[int, int]],
+        payload_type: int,
+        send_time: int,
+    ) -> None:
+        """Write the packet that `header` was read from into `packet`, without padding.
+
+        Args:
+            buffer: the packet as it came, decrypted.
+            header: its header.
+            elements: its extension elements, by the producer's ids.
+            payload_type: the router's payload type.
+            send_time: abs-send-time, 24 bits.
+
+        Raises:
+            Malformed: `rtp-too-long`.
+        """
+        block = self._extensions(buffer, elements, send_time)
+        packet = self.packet
+        csrc_end = 12 + 4 * header.csrc_count
+        start = csrc_end + len(block)
+        end = start + header.payload_length
+        if end > MAX_PACKET:
+            raise Malformed("rtp-too-long")
+        packet[0] = (0x90 if block else 0x80) | header.csrc_count
+        packet[1] = (0x80 if header.marker else 0) | payload_type
+        if header.csrc_count:
+            packet[12:csrc_end] = buffer[12:csrc_end]
+        packet[csrc_end:start] = block
+        offset = header.payload_offset
+        packet[start:end] = buffer[offset : offset + header.payload_length]
+        self.length = end
+        self.payload_length = header.payload_length
+        if self._mid_id:
+            one_byte = block[0] << 8 | block[1] == ONE_BYTE_PROFILE
+            self.mid_at = csrc_end + (5 if one_byte else 6)
+
+    def _extensions(self, buffer: Buffer, elements: dict[int, tuple[int, int]], send_time: int) -> bytes:
+        values: list[tuple[int, bytes]] = []
+        if self._mid_id:  # the first, so that its place is known
+            values.append((self._mid_id, bytes(self.mid_length)))
+        if self._own:
+            values.append((self._own, encode_abs_send_time(send_time)))
+        for producer_id, id_ in self._proxied:
+            element = elements.get(producer_id)
+            if element is not None:
+                offset, length = element
+                values.append((id_, bytes(buffer[offset : offset + length])))
+        return encode_extensions(values)

@@ -1,0 +1,23 @@
+"""What the forwarding side knows of a transport: somewhere to write packets, and whether they would go anywhere."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Link(Protocol):
+    """The way to one peer.
+
+    Attributes:
+        outbox: where an RTP packet is written before `send_rtp`; shared, and overwritten by the encryption.
+        up: True when the peer is reached and its keys are known; `send_*` may be called only then.
+    """
+
+    outbox: bytearray
+    up: bool
+
+    def send_rtp(self, length: int) -> None:
+        """Encrypt and send the RTP packet in `outbox[:length]`."""
+
+    def send_rtcp(self, packet: bytes) -> None:
+        """Encrypt and send a compound RTCP packet."""

@@ -1,0 +1,71 @@
+"""Which producer an incoming packet belongs to: by SSRC, then by MID (RFC 8843 9.2, mediasoup's RtpListener)."""
+
+from __future__ import annotations
+
+from labsfu.core.forwarding.inbound import InboundStream
+from labsfu.core.forwarding.producer import Producer
+from labsfu.core.forwarding.sender_clock import SenderClock
+from labsfu.core.rtp.extensions import find_extensions
+from labsfu.core.rtp.packet import Buffer, RtpHeader
+from labsfu.core.rtp.uris import MID
+from labsfu.core.rtp.values import decode_mid
+from labsfu.errors import Malformed
+from labsfu.wire.base import ABSENT
+
+
+class RtpListener:
+    """The producers of one transport, and the streams found for them.
+
+    Each producer has as many streams as it announced encodings: a peer cannot make us remember more.
+    """
+
+    __slots__ = ("_clock", "_producers", "streams")
+
+    def __init__(self, clock: SenderClock) -> None:
+        self._clock = clock
+        self._producers: list[Producer] = []
+        self.streams: dict[int, tuple[Producer, InboundStream]] = {}
+
+    def add(self, producer: Producer) -> None:
+        """Listen for a producer."""
+        self._producers.append(producer)
+
+    def remove(self, producer: Producer) -> None:
+        """Listen for it no more, and forget its streams."""
+        self._producers.remove(producer)
+        for ssrc in producer.streams:
+            self.streams.pop(ssrc, None)
+
+    def identify(self, buffer: Buffer, header: RtpHeader) -> tuple[Producer, InboundStream]:
+        """Find out whose an SSRC is that was not seen before, and remember it.
+
+        Raises:
+            Malformed: `unknown-ssrc`, or `unknown-payload-type` where the producer is known but not the codec.
+        """
+        producer = self._by_ssrc(header.ssrc) or self._by_mid(buffer, header)
+        if producer is None:
+            raise Malformed("unknown-ssrc")
+        codec = producer.codec(header.payload_type)
+        if codec is None:
+            raise Malformed("unknown-payload-type")
+        for ssrc in [ssrc for ssrc in producer.streams if not producer.owns_ssrc(ssrc)]:
+            # An unannounced stream is followed by another: the peer changed its SSRC (RFC 3550 8.2).
+            del producer.streams[ssrc], self.streams[ssrc]
+        stream = InboundStream(header.ssrc, codec.clock_rate, self._clock)
+        producer.add_stream(stream)
+        self.streams[header.ssrc] = producer, stream
+        return producer, stream
+
+    def _by_ssrc(self, ssrc: int) -> Producer | None:
+        return next((producer for producer in self._producers if producer.owns_ssrc(ssrc)), None)
+
+    def _by_mid(self, buffer: Buffer, header: RtpHeader) -> Producer | None:
+        elements = find_extensions(buffer, header)
+        for producer in self._producers:
+            wanted = producer.terms.rtp_parameters.mid
+            element = elements.get(producer.extension_id(MID) or 0)
+            if element is None or wanted is ABSENT or producer.announces_ssrcs:
+                continue
+            if decode_mid(buffer, *element) == wanted:
+                return producer
+        return None

@@ -1,0 +1,165 @@
+"""A router: the producers and consumers that may be joined, and what closing one of them closes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from labsfu.core.forwarding.consumer import Consumer
+from labsfu.core.forwarding.producer import Producer
+from labsfu.core.forwarding.session import MediaSession
+from labsfu.errors import NotFound
+from labsfu.wire.events import (
+    CloseReason,
+    ConsumerClosed,
+    ConsumerMade,
+    ConsumerPaused,
+    ConsumerResumed,
+    Event,
+    ProducerClosed,
+    ProducerMade,
+    ProducerPaused,
+    ProducerResumed,
+)
+from labsfu.wire.ids import ConsumerId, ProducerId, RouterId, TransportId
+from labsfu.wire.rtp import RtpCapabilities
+
+
+class Router:
+    """Joins producers to consumers.
+
+    Given: id, capabilities, whom to tell. Owned: producers and consumers, each with the session that carries it.
+    """
+
+    def __init__(self, id_: RouterId, rtp_capabilities: RtpCapabilities, emit: Callable[[Event], None]) -> None:
+        self.id = id_
+        self.rtp_capabilities = rtp_capabilities
+        self._emit = emit
+        self.producers: dict[ProducerId, tuple[Producer, MediaSession]] = {}
+        self.consumers: dict[ConsumerId, tuple[Consumer, MediaSession]] = {}
+
+    def producer(self, id_: ProducerId) -> Producer:
+        """A producer of ours, or NotFound."""
+        if id_ not in self.producers:
+            raise NotFound.of("producer", id_)
+        return self.producers[id_][0]
+
+    def consumer(self, id_: ConsumerId) -> Consumer:
+        """A consumer of ours, or NotFound."""
+        if id_ not in self.consumers:
+            raise NotFound.of("consumer", id_)
+        return self.consumers[id_][0]
+
+    # ---------------------------------------------------------------- producers
+
+    def add_producer(self, producer: Producer, session: MediaSession, transport_id: TransportId) -> None:
+        """Take in a new producer."""
+        terms = producer.terms
+        self.producers[terms.id] = producer, session
+        session.add_producer(producer)
+        self._emit(
+            ProducerMade(
+                router_id=self.id,
+                transport_id=transport_id,
+                producer_id=terms.id,
+                participant_id=terms.participant_id,
+                media=terms.kind,
+            )
+        )
+
+    def pause_producer(self, id_: ProducerId) -> None:
+        """Forward it no more; no effect when paused."""
+        producer = self.producer(id_)
+        if producer.paused:
+            return
+        producer.paused = True
+        self._emit(ProducerPaused(router_id=self.id, producer_id=id_))
+        for consumer in producer.consumers.values():
+            consumer.producer_paused = True
+            consumer.refresh()
+
+    def resume_producer(self, id_: ProducerId, now: float) -> None:
+        """Forward it again, video from its next key frame; no effect when not paused."""
+        producer = self.producer(id_)
+        if not producer.paused:
+            return
+        producer.paused = False
+        self._emit(ProducerResumed(router_id=self.id, producer_id=id_))
+        for consumer in producer.consumers.values():
+            consumer.producer_paused = False
+            self._refresh(consumer, now)
+
+    def close_producer(self, id_: ProducerId, reason: CloseReason) -> None:
+        """Close it, its consumers first."""
+        producer = self.producer(id_)
+        for consumer_id in list(producer.consumers):
+            self.close_consumer(consumer_id, "producer-closed")
+        session = self.producers.pop(id_)[1]
+        session.remove_producer(producer)
+        self._emit(ProducerClosed(router_id=self.id, producer_id=id_, reason=reason))
+
+    # ---------------------------------------------------------------- consumers
+
+    def add_consumer(self, consumer: Consumer, session: MediaSession, transport_id: TransportId, now: float) -> None:
+        """Take in a new consumer of one of our producers."""
+        names = consumer.names
+        producer = self.producer(names.producer_id)
+        self.consumers[names.id] = consumer, session
+        session.add_consumer(consumer, producer)
+        producer.add_consumer(consumer)
+        self._emit(
+            ConsumerMade(
+                router_id=self.id,
+                transport_id=transport_id,
+                consumer_id=names.id,
+                producer_id=names.producer_id,
+                participant_id=names.participant_id,
+            )
+        )
+        if consumer.wants_key_frame:
+            self.want_key_frame(consumer, now)
+
+    def pause_consumer(self, id_: ConsumerId) -> None:
+        """Send it nothing; no effect when paused."""
+        consumer = self.consumer(id_)
+        if consumer.paused:
+            return
+        consumer.paused = True
+        consumer.refresh()
+        self._emit(ConsumerPaused(router_id=self.id, consumer_id=id_))
+
+    def resume_consumer(self, id_: ConsumerId, now: float) -> None:
+        """Send to it again, video from the next key frame; no effect when not paused."""
+        consumer = self.consumer(id_)
+        if not consumer.paused:
+            return
+        consumer.paused = False
+        self._emit(ConsumerResumed(router_id=self.id, consumer_id=id_))
+        self._refresh(consumer, now)
+
+    def close_consumer(self, id_: ConsumerId, reason: CloseReason) -> None:
+        """Close it."""
+        consumer = self.consumer(id_)
+        session = self.consumers.pop(id_)[1]
+        session.remove_consumer(consumer)
+        producer = self.producers.get(consumer.names.producer_id)
+        if producer is not None:
+            producer[0].remove_consumer(consumer)
+        self._emit(ConsumerClosed(router_id=self.id, consumer_id=id_, reason=reason))
+
+    def want_key_frame(self, consumer: Consumer, now: float) -> None:
+        """Ask the producer of a consumer for a key frame, unless it was just asked."""
+        producer, session = self.producers[consumer.names.producer_id]
+        session.request_key_frame(producer, now)
+
+    def _refresh(self, consumer: Consumer, now: float) -> None:
+        if consumer.refresh() and consumer.wants_key_frame:
+            self.want_key_frame(consumer, now)
+
+    # ---------------------------------------------------------------- sessions
+
+    def close_session(self, session: MediaSession, reason: CloseReason) -> None:
+        """Close every producer and consumer that a session carried."""
+        for consumer in list(session.consumers.values()):
+            self.close_consumer(consumer.names.id, reason)
+        for producer_id in list(session.producers):
+            self.close_producer(producer_id, reason)

@@ -1,0 +1,81 @@
+"""One continuous sequence of numbers towards a consumer, whatever is left out of what comes in."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+
+# How far back a late packet may still be mapped; older ones are dropped (RFC 3550 A.1 has MAX_MISORDER 100;
+# mediasoup 1500).
+HISTORY = 1500
+
+DROPPED = -1
+
+
+class SequenceMap:
+    """Maps extended input sequence numbers to 16-bit output ones, closing the gaps that were made on purpose.
+
+    `sync(first)` says that `first` follows on the highest number sent so far. What came before `first` is not mapped.
+    `drop(number)` leaves a number out: later ones move down by one. A number that was lost stays a gap, for the
+    receiver must learn of it.
+    """
+
+    __slots__ = ("_base", "_dropped", "_floor", "_highest_in", "_highest_out", "_synced")
+
+    def __init__(self, first_output: int) -> None:
+        self._highest_out = first_output - 1
+        self._highest_in = 0
+        self._base = 0
+        self._floor = 0
+        self._dropped: list[int] = []
+        self._synced = False
+
+    @property
+    def synced(self) -> bool:
+        """Whether input numbers have a meaning now."""
+        return self._synced
+
+    def unsync(self) -> None:
+        """Forget the input: what comes next must `sync` first."""
+        self._synced = False
+
+    def sync(self, first: int) -> None:
+        """Let the input number `first` (extended) follow on the highest output number."""
+        self._base = self._highest_out + 1 - first
+        self._floor = first
+        self._highest_in = first - 1
+        self._dropped.clear()
+        self._synced = True
+
+    def drop(self, number: int) -> None:
+        """Leave `number` out, if nothing after it was sent yet; else its gap stays."""
+        if number > self._highest_in:
+            insort(self._dropped, number)
+            self._highest_in = number
+            self._forget_old()
+
+    def map(self, number: int) -> int:
+        """The output number (16 bits) of an input number, or DROPPED."""
+        if number > self._highest_in:
+            self._highest_in = number
+            output = number + self._base - len(self._dropped)
+            self._highest_out = output
+            return output & 0xFFFF
+        return self._map_late(number)
+
+    def _map_late(self, number: int) -> int:
+        if number < self._floor or number <= self._highest_in - HISTORY:
+            return DROPPED
+        dropped = self._dropped
+        before = bisect_left(dropped, number)
+        if before < len(dropped) and dropped[before] == number:
+            return DROPPED
+        return (number + self._base - before) & 0xFFFF
+
+    def _forget_old(self) -> None:
+        """Fold what no late packet can ask for any more into the base."""
+        oldest = self._highest_in - HISTORY
+        count = bisect_left(self._dropped, oldest)
+        if count:
+            del self._dropped[:count]
+            self._base -= count
+            self._floor = max(self._floor, oldest)

@@ -1,0 +1,108 @@
+"""From what was asked to a producer or a consumer that works: where ORTC's dictionaries meet the media path."""
+
+from __future__ import annotations
+
+from labsfu.core.entropy import Entropy
+from labsfu.core.forwarding.consumer import Consumer, ConsumerNames
+from labsfu.core.forwarding.producer import Producer, ProducerTerms
+from labsfu.core.forwarding.router import Router
+from labsfu.core.ortc.consume import get_consumer_rtp_parameters
+from labsfu.core.ortc.produce import get_consumable_rtp_parameters, get_producer_rtp_mapping, get_producer_type
+from labsfu.core.ortc.validate import validate_rtp_parameters
+from labsfu.core.transport.webrtc import WebRtcTransport
+from labsfu.errors import Conflict, Unsupported
+from labsfu.wire.base import ABSENT
+from labsfu.wire.commands import Consume, Produce
+from labsfu.wire.ids import ConsumerId, ProducerId
+from labsfu.wire.rtp import ProducerType, RtpParameters
+
+# mediasoup draws an encoding's mapped SSRC from here (2.5); consumers never show it.
+_LOWEST_SSRC, _HIGHEST_SSRC = 100_000_000, 999_999_998
+
+# Below half of the space, so that losing the very first packets cannot lose a roll-over as well (RFC 3711 3.3.1).
+_LOWEST_SEQUENCE, _HIGHEST_SEQUENCE = 1000, 32767
+
+
+def make_producer(command: Produce, router: Router, transport: WebRtcTransport, entropy: Entropy) -> Producer:
+    """Negotiate a producer; nothing is changed.
+
+    Raises:
+        InvalidValue: the RTP parameters contradict themselves.
+        Unsupported: no codec in common, or a kind of stream that cannot be forwarded.
+        Conflict: the transport has a producer with this MID or SSRC.
+    """
+    parameters = validate_rtp_parameters(command.rtp_parameters)
+    base_ssrc = entropy.integer(_LOWEST_SSRC, _HIGHEST_SSRC)
+    mapping = get_producer_rtp_mapping(parameters, router.rtp_capabilities, base_ssrc=base_ssrc)
+    type_ = get_producer_type(parameters)
+    if type_ is not ProducerType.SIMPLE:
+        raise Unsupported(
+            f"a producer of type '{type_}' cannot be forwarded: send one encoding without layers",
+            slug="unsupported-producer-type",
+        )
+    for other in transport.session.producers.values():
+        _check_distinct(other, parameters.mid, [e.ssrc for e in parameters.encodings])
+    terms = ProducerTerms(
+        id=ProducerId(entropy.uuid()),
+        participant_id=command.participant_id,
+        kind=command.kind,
+        type=type_,
+        rtp_parameters=parameters,
+        payload_types=dict(mapping.codecs),
+        consumable=get_consumable_rtp_parameters(
+            command.kind, parameters, router.rtp_capabilities, mapping, cname=_cname(parameters, transport, entropy)
+        ),
+    )
+    return Producer(terms, paused=command.paused)
+
+
+def _cname(parameters: RtpParameters, transport: WebRtcTransport, entropy: Entropy) -> str:
+    """The CNAME of all streams from one peer: the one it gave first, else a random one (RFC 7022 4.2)."""
+    given = parameters.rtcp.cname
+    return transport.session.cname or (given if isinstance(given, str) and given else entropy.ice_token(16))
+
+
+def _check_distinct(other: Producer, mid: object, ssrcs: list[object]) -> None:
+    """MIDs and SSRCs are unique in a transport (RFC 8843 9.2), or packets could not be told apart."""
+    theirs = other.terms.rtp_parameters
+    if mid is not ABSENT and mid == theirs.mid:
+        raise Conflict(f"mid '{mid}' is used by producer '{other.terms.id}'", slug="mid-in-use")
+    for encoding in theirs.encodings:
+        if encoding.ssrc is not ABSENT and encoding.ssrc in ssrcs:
+            raise Conflict(f"ssrc {encoding.ssrc} is used by producer '{other.terms.id}'", slug="ssrc-in-use")
+
+
+def make_consumer(
+    command: Consume, producer: Producer, transport: WebRtcTransport, mid: str, entropy: Entropy
+) -> Consumer:
+    """Negotiate a consumer; nothing is changed.
+
+    Raises:
+        Unsupported: the client can receive none of the producer's codecs.
+    """
+    terms = producer.terms
+    parameters = get_consumer_rtp_parameters(
+        terms.consumable,
+        command.rtp_capabilities,
+        ssrc=_free_ssrc(transport, entropy),
+        rtx_ssrc=_free_ssrc(transport, entropy),
+        mid=mid,
+    )
+    names = ConsumerNames(ConsumerId(entropy.uuid()), terms.id, command.participant_id)
+    return Consumer(
+        names,
+        terms.kind,
+        transport,
+        parameters,
+        entropy.integer(_LOWEST_SEQUENCE, _HIGHEST_SEQUENCE),
+        paused=command.paused,
+        producer_paused=producer.paused,
+    )
+
+
+def _free_ssrc(transport: WebRtcTransport, entropy: Entropy) -> int:
+    """A random SSRC that the transport does not use yet (RFC 3550 8.1)."""
+    while True:
+        ssrc = entropy.integer(1, 0xFFFFFFFF)
+        if ssrc not in transport.session.consumers and not transport.session.knows(ssrc):
+            return ssrc

@@ -1,0 +1,22 @@
+"""URIs of the RTP header extensions that the router knows (RFC 8285 5: a URI names an extension)."""
+
+from __future__ import annotations
+
+MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
+"""RFC 9143 15."""
+RTP_STREAM_ID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+"""RFC 8852 3."""
+REPAIRED_RTP_STREAM_ID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
+"""RFC 8852 3."""
+ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+TRANSPORT_CC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+FRAME_MARKING_07 = "http://tools.ietf.org/html/draft-ietf-avtext-framemarking-07"
+FRAME_MARKING = "urn:ietf:params:rtp-hdrext:framemarking"
+DEPENDENCY_DESCRIPTOR = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
+AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+"""RFC 6464 4."""
+VIDEO_ORIENTATION = "urn:3gpp:video-orientation"
+TRANSMISSION_OFFSET = "urn:ietf:params:rtp-hdrext:toffset"
+"""RFC 5450."""
+ABS_CAPTURE_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
+PLAYOUT_DELAY = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"

@@ -1,0 +1,18 @@
+"""How packets leave the core."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeAlias
+
+Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
+"""A socket address as Python's sockets give it: (host, port), with flow info and scope id behind them for IPv6."""
+
+SocketId: TypeAlias = int
+"""A number by which the driver knows one of its sockets."""
+
+
+class Transmit(Protocol):
+    """Given to the engine by its driver; called while input is handled, must not block."""
+
+    def __call__(self, _socket: SocketId, buffer: bytearray | bytes, length: int, address: Address, /) -> None:
+        """Send `buffer[:length]` now or never: the buffer is reused afterwards."""

@@ -1,0 +1,1 @@
+"""RTCP packets: one file per packet type, joined by `compound`."""

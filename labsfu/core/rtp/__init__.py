@@ -1,0 +1,1 @@
+"""RTP packets: fixed header, header extensions and their values."""

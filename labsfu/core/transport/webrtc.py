@@ -1,0 +1,346 @@
+"""A WebRTC transport: ICE, DTLS and SRTP as one machine, with the media of one peer behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from labsfu.core.drops import Drops
+from labsfu.core.dtls.certificate import FINGERPRINT_ALGORITHMS, DtlsCertificate
+from labsfu.core.dtls.endpoint import DtlsEndpoint
+from labsfu.core.dtls.state import DtlsRole as EndpointRole
+from labsfu.core.dtls.state import DtlsState as EndpointState
+from labsfu.core.entropy import Entropy
+from labsfu.core.forwarding.session import MediaSession
+from labsfu.core.ice.lite import IceCredentials, IceLiteAgent
+from labsfu.core.outputs import Address, SocketId, Transmit
+from labsfu.core.srtp.buffer import SrtpBuffer
+from labsfu.core.srtp.session import ProtectError, SrtpReceiver, SrtpSender
+from labsfu.errors import Conflict, InvalidValue, Malformed
+from labsfu.wire.events import DtlsStateChanged, Event, IceStateChanged
+from labsfu.wire.ids import RouterId, TransportId
+from labsfu.wire.transport import (
+    DtlsFingerprint,
+    DtlsParameters,
+    DtlsRole,
+    DtlsState,
+    IceCandidate,
+    IceParameters,
+    IceState,
+    TransportOptions,
+)
+
+UFRAG_LENGTH = 32
+PASSWORD_LENGTH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the transports of one engine share; owned by the engine."""
+
+    entropy: Entropy
+    unix_offset: float
+    certificate: DtlsCertificate
+    transmit: Transmit
+    emit: Callable[[Event], None]
+    drops: Drops
+    outbox: SrtpBuffer
+    candidates: tuple[IceCandidate, ...]
+
+
+class WebRtcTransport:
+    """The way to one WebRTC peer.
+
+    Given: ids, surroundings, the media session's maker. Owned: the three gates and their states, the traffic counts.
+    `up` is derived: ICE has a path, DTLS is done and its fingerprint is the one that `connect` gave.
+    """
+
+    __slots__ = (
+        "_around",
+        "_dtls",
+        "_dtls_state",
+        "_ice",
+        "_ice_state",
+        "_remote",
+        "_remote_parameters",
+        "_socket",
+        "_srtp_in",
+        "_srtp_out",
+        "addresses",
+        "bytes_sent",
+        "forwarded",
+        "id",
+        "outbox",
+        "packets_sent",
+        "router_id",
+        "session",
+        "up",
+    )
+
+    def __init__(
+        self,
+        id_: TransportId,
+        router_id: RouterId,
+        around: Surroundings,
+        make_session: Callable[[WebRtcTransport], MediaSession],
+    ) -> None:
+        self.id = id_
+        self.router_id = router_id
+        self._around = around
+        self._ice = IceLiteAgent(self._new_credentials())
+        self._dtls = DtlsEndpoint(around.certificate)
+        self._ice_state = IceState.NEW
+        self._dtls_state = DtlsState.NEW
+        self._remote_parameters: DtlsParameters | None = None
+        self._srtp_in: SrtpReceiver | None = None
+        self._srtp_out: SrtpSender | None = None
+        self._socket: SocketId = 0
+        self._remote: Address = ("", 0)
+        self.addresses: dict[Address, SocketId] = {}
+        self.outbox = around.outbox.data
+        self.up = False
+        self.packets_sent = 0
+        self.bytes_sent = 0
+        self.forwarded = 0
+        self.session = make_session(self)
+
+    def _new_credentials(self) -> IceCredentials:
+        entropy = self._around.entropy
+        return IceCredentials(entropy.ice_token(UFRAG_LENGTH), entropy.ice_token(PASSWORD_LENGTH))
+
+    # ---------------------------------------------------------------- asked from above
+
+    @property
+    def ufrags(self) -> tuple[str, ...]:
+        """Local ufrags that a check for this transport may show."""
+        return self._ice.ufrags
+
+    @property
+    def ice_state(self) -> IceState:
+        """State of the ICE gate."""
+        return self._ice_state
+
+    @property
+    def dtls_state(self) -> DtlsState:
+        """State of the DTLS gate, fingerprint check included."""
+        return self._dtls_state
+
+    def options(self) -> TransportOptions:
+        """What the client needs to make its end."""
+        fingerprint = DtlsFingerprint(algorithm="sha-256", value=self._around.certificate.fingerprint())
+        return TransportOptions(
+            id=self.id,
+            ice_parameters=self.ice_parameters(),
+            ice_candidates=self._around.candidates,
+            dtls_parameters=DtlsParameters(role=DtlsRole.AUTO, fingerprints=(fingerprint,)),
+        )
+
+    def ice_parameters(self) -> IceParameters:
+        """Our credentials in force."""
+        credentials = self._ice.credentials
+        return IceParameters(username_fragment=credentials.ufrag, password=credentials.password)
+
+    def connect(self, parameters: DtlsParameters, now: float) -> None:
+        """Take the peer's DTLS parameters; the handshake goes on or begins by itself.
+
+        Raises:
+            Conflict: they were given before.
+            InvalidValue: no fingerprint that we can check.
+        """
+        if self._remote_parameters is not None:
+            raise Conflict(f"transport '{self.id}' is connected already", slug="transport-already-connected")
+        if not any(f.algorithm in FINGERPRINT_ALGORITHMS for f in parameters.fingerprints):
+            raise InvalidValue("dtlsParameters.fingerprints is empty", slug="invalid-dtls-parameters")
+        self._remote_parameters = parameters
+        if self._ice.selected is not None:
+            self._start_dtls(now)
+        self._settle(now)
+
+    def restart_ice(self) -> IceParameters:
+        """Make new credentials; the old ones hold until a check with the new ones (RFC 8445 9)."""
+        self._ice.restart(self._new_credentials())
+        return self.ice_parameters()
+
+    def close(self, now: float) -> None:
+        """Say goodbye to the peer and send nothing any more. Idempotent."""
+        if self._ice_state is IceState.CLOSED:
+            return
+        self._dtls.close(now)
+        self._flush_dtls()
+        self._ice.close()
+        self._settle(now)
+
+    # ---------------------------------------------------------------- packets in
+
+    def receive_stun(self, data: bytes, socket: SocketId, source: Address, now: float) -> None:
+        """Answer a check; afterwards `addresses` has all that are known to be the peer's.
+
+        Raises:
+            Malformed: it is no check, or a wrong one.
+        """
+        reply = self._ice.receive(data, source, now)
+        if reply.response is not None:
+            self._transmit_to(socket, reply.response, source)
+        if reply.refused is not None:
+            raise Malformed(reply.refused)
+        self.addresses[source] = socket
+        self._forget_evicted()
+        self._settle(now)
+        if self._dtls.state is EndpointState.NEW:
+            self._start_dtls(now)
+            self._settle(now)
+
+    def receive_dtls(self, data: bytes, source: Address, now: float) -> None:
+        """Take in a DTLS datagram.
+
+        Raises:
+            Malformed: it is none.
+        """
+        if not self._ice.knows(source):
+            raise Malformed("dtls-unknown-source")
+        try:
+            self._dtls.receive(data, now)
+        finally:
+            self._flush_dtls()
+        self._settle(now)
+
+    def receive_rtp(self, inbox: SrtpBuffer, length: int, now: float) -> None:
+        """Take in an SRTP packet from one of our addresses.
+
+        Raises:
+            Malformed: it does not decrypt, is not RTP, or is nobody's.
+        """
+        gate = self._srtp_in
+        if gate is None or not self.up:
+            raise Malformed("srtp-before-dtls")
+        data = inbox.data
+        session = self.session
+        if session.knows(int.from_bytes(data[8:12], "big")):
+            length = gate.unprotect_rtp(inbox, length)
+        else:
+            length = gate.unprotect_first_rtp(inbox, length)
+        session.receive_rtp(data, length, now)
+
+    def receive_rtcp(self, inbox: SrtpBuffer, length: int, now: float) -> None:
+        """Take in an SRTCP packet from one of our addresses.
+
+        Raises:
+            Malformed: it does not decrypt or is not RTCP.
+        """
+        if self._srtp_in is None or not self.up:
+            raise Malformed("srtcp-before-dtls")
+        length = self._srtp_in.unprotect_rtcp(inbox, length)
+        self.session.receive_rtcp(bytes(inbox.view[:length]), now)
+
+    # ---------------------------------------------------------------- packets out (Link)
+
+    def send_rtp(self, length: int) -> None:
+        """Encrypt and send the RTP packet in `outbox[:length]`."""
+        around = self._around
+        gate = self._srtp_out
+        if gate is None:
+            return
+        try:
+            length = gate.protect_rtp(around.outbox, length)
+        except ProtectError as error:
+            around.drops.count(error.reason)
+            return
+        self.packets_sent += 1
+        self.forwarded += 1
+        self.bytes_sent += length
+        around.transmit(self._socket, self.outbox, length, self._remote)
+
+    def send_rtcp(self, packet: bytes) -> None:
+        """Encrypt and send a compound RTCP packet."""
+        around = self._around
+        if self._srtp_out is None:
+            return
+        length = self._srtp_out.protect_rtcp(around.outbox, around.outbox.load(packet))
+        self.packets_sent += 1
+        self.bytes_sent += length
+        around.transmit(self._socket, self.outbox, length, self._remote)
+
+    # ---------------------------------------------------------------- time
+
+    def tick(self, now: float) -> None:
+        """Do what is due at every gate."""
+        self._ice.tick(now)
+        self._dtls.tick(now)
+        self._flush_dtls()
+        self._settle(now)
+        self.session.tick(now)
+
+    def deadline(self) -> float | None:
+        """When `tick` has something to do."""
+        due = [self._ice.deadline(), self._dtls.deadline(), self.session.deadline()]
+        return min((at for at in due if at is not None), default=None)
+
+    # ---------------------------------------------------------------- inside
+
+    def _start_dtls(self, now: float) -> None:
+        """As server, unless the peer said that it is the server (or leaves it to us); a waiting server may turn."""
+        remote = self._remote_parameters
+        role = EndpointRole.SERVER if remote is None or remote.role is DtlsRole.CLIENT else EndpointRole.CLIENT
+        try:
+            self._dtls.start(role, now)
+        except Conflict:
+            # The peer began as client before it told us that it is the server: its handshake stands.
+            self._around.drops.count("dtls-role-settled")
+        self._flush_dtls()
+
+    def _forget_evicted(self) -> None:
+        """The agent keeps a few paths only; so do we."""
+        for address in [address for address in self.addresses if not self._ice.knows(address)]:
+            del self.addresses[address]
+
+    def _flush_dtls(self) -> None:
+        remote = self._ice.selected
+        for datagram in self._dtls.outgoing():
+            if remote is not None:
+                self._transmit_to(self._socket, datagram, remote)
+
+    def _transmit_to(self, socket: SocketId, data: bytes, address: Address) -> None:
+        self.packets_sent += 1
+        self.bytes_sent += len(data)
+        self._around.transmit(socket, data, len(data), address)
+
+    def _settle(self, now: float) -> None:
+        """Work out what follows from the gates' states, and tell."""
+        selected = self._ice.selected
+        if selected is not None:
+            self._remote = selected
+            self._socket = self.addresses[selected]
+        ice_state = IceState(self._ice.state.value)
+        if ice_state is not self._ice_state:
+            self._ice_state = ice_state
+            remote = f"{self._remote[0]}:{self._remote[1]}"
+            self._around.emit(
+                IceStateChanged(router_id=self.router_id, transport_id=self.id, state=ice_state, remote=remote)
+            )
+        dtls_state = self._checked_dtls_state()
+        if dtls_state is not self._dtls_state:
+            self._dtls_state = dtls_state
+            if dtls_state is DtlsState.CONNECTED:
+                material = self._dtls.srtp_material()
+                self._srtp_in = SrtpReceiver(material.profile, material.remote_key_salt)
+                self._srtp_out = SrtpSender(material.profile, material.local_key_salt)
+            self._around.emit(DtlsStateChanged(router_id=self.router_id, transport_id=self.id, state=dtls_state))
+        up = selected is not None and dtls_state is DtlsState.CONNECTED
+        if up is not self.up:
+            self.up = up
+            self.session.link_changed(now)
+
+    def _checked_dtls_state(self) -> DtlsState:
+        """The endpoint's state, where `connected` waits for the fingerprint and `failed` follows from a wrong one."""
+        state = DtlsState(self._dtls.state.value)
+        if state is not DtlsState.CONNECTED:
+            return state
+        if self._remote_parameters is None:
+            return DtlsState.CONNECTING
+        matches = _matches(self._dtls, self._remote_parameters.fingerprints)
+        return DtlsState.CONNECTED if matches else DtlsState.FAILED
+
+
+def _matches(endpoint: DtlsEndpoint, fingerprints: Sequence[DtlsFingerprint]) -> bool:
+    """Whether the peer's certificate has one of the fingerprints (RFC 8122 6.2)."""
+    return any(endpoint.verify(f.algorithm, f.value) for f in fingerprints)

@@ -1,0 +1,39 @@
+"""When a sender is asked for a key frame."""
+
+from __future__ import annotations
+
+from labsfu.core.forwarding.key_frames import REPEATS, WAIT, KeyFrameRequests
+
+
+def test_the_first_is_sent_at_once_and_others_wait() -> None:
+    requests = KeyFrameRequests()
+    assert requests.want(10.0)
+    assert not requests.want(10.1)
+    assert requests.deadline() == 10.0 + WAIT
+
+
+def test_it_is_repeated_when_no_key_frame_comes() -> None:
+    requests = KeyFrameRequests()
+    requests.want(10.0)
+    assert not requests.tick(10.9)
+    assert requests.tick(11.0)
+    assert not requests.tick(11.5)
+    assert requests.tick(12.0)
+
+
+def test_a_key_frame_ends_it_and_the_next_wish_is_sent_at_once() -> None:
+    requests = KeyFrameRequests()
+    requests.want(10.0)
+    requests.received()
+    assert requests.deadline() is None
+    assert not requests.tick(11.0)
+    assert requests.want(11.1)
+
+
+def test_a_sender_that_never_answers_is_left_alone_until_somebody_asks_again() -> None:
+    requests = KeyFrameRequests()
+    requests.want(0.0)
+    sent = sum(requests.tick(second * WAIT) for second in range(1, 100))
+    assert sent == REPEATS
+    assert requests.deadline() is None
+    assert requests.want(200.0)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+
+from labsfu.core.ortc.h264 import (
+    LEVEL_1B,
+    H264Profile,
+    ProfileLevelId,
+    answer_profile_level_id,
+    format_profile_level_id,
+    parse_profile_level_id,
+)
+
+CB, B, M = H264Profile.CONSTRAINED_BASELINE, H264Profile.BASELINE, H264Profile.MAIN
+CH, H, PH = H264Profile.CONSTRAINED_HIGH, H264Profile.HIGH, H264Profile.PREDICTIVE_HIGH_444
+
+
+@pytest.mark.rfc("RFC 6184 8.1")
+@pytest.mark.parametrize(
+    ("text", "profile", "level"),
+    [
+        # profile_idc and profile-iop of table 5
+        ("42e01f", CB, 31), ("42c02a", CB, 42), ("4de01f", CB, 31), ("58f01f", CB, 31), ("42E01F", CB, 31),
+        ("42001f", B, 31), ("42a01f", B, 31), ("58a01f", B, 31),
+        ("4d401f", M, 31), ("4d0032", M, 50),
+        ("64001f", H, 31), ("640c34", CH, 52), ("f4001f", PH, 31),
+        # constraint_set3_flag tells 1b from 1.1
+        ("42e00b", CB, 11), ("42f00b", CB, LEVEL_1B), ("42100b", B, LEVEL_1B), ("4d100b", M, LEVEL_1B),
+        # the offer of RFC 6184 8.3
+        ("42a01e", B, 30),
+    ],
+)  # fmt: skip
+def test_profile_and_level_are_read(text: str, profile: H264Profile, level: int) -> None:
+    assert parse_profile_level_id(text) == ProfileLevelId(profile, level)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " 42e01f", "4242e01f", "e01f", "gggggg", "42e01f\n", "42 e01", "42e000", "42e00f", "42e0ff", "42e11f",
+     "58601f", "64e01f", "0x42e0"],
+)  # fmt: skip
+def test_what_names_no_profile_or_level_is_none(text: str) -> None:
+    assert parse_profile_level_id(text) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["42e01f", "42001f", "4d001f", "640c2a", "640034", "f4000a", "42f00b", "42100b", "4d100b"]
+)
+def test_canonical_ids_are_written_as_they_were_read(text: str) -> None:
+    value = parse_profile_level_id(text)
+    assert value is not None
+    assert format_profile_level_id(value) == text
+
+
+def test_level_1b_cannot_be_written_for_high_profiles() -> None:
+    assert format_profile_level_id(ProfileLevelId(H, LEVEL_1B)) is None
+
+
+@pytest.mark.rfc("RFC 6184 8.2.2")
+@pytest.mark.parametrize(
+    ("local", "remote", "asymmetry", "answer"),
+    [
+        ("42e015", "42e01f", False, "42e015"),
+        ("42e01f", "42e015", False, "42e015"),
+        ("42e01f", "42e015", True, "42e01f"),
+        ("42e015", "42e01f", True, "42e015"),
+        # 1 < 1b < 1.1
+        ("42f00b", "42e00a", False, "42e00a"),
+        ("42f00b", "42e00b", False, "42f00b"),
+        ("42e00b", "42f00b", False, "42f00b"),
+        # Constrained Baseline, said in another way, is answered in the usual one
+        ("42e01f", "4de01e", False, "42e01e"),
+        # saying nothing is 42e01f
+        ("", "42e01e", False, "42e01e"),
+        ("42e034", "", False, "42e01f"),
+        ("", "", False, "42e01f"),
+    ],
+)  # fmt: skip
+def test_the_answer_has_the_lower_level_unless_asymmetry_is_allowed(
+    local: str, remote: str, asymmetry: bool, answer: str
+) -> None:
+    assert answer_profile_level_id(local, remote, level_asymmetry=asymmetry) == answer
+
+
+@pytest.mark.parametrize(
+    ("local", "remote"), [("42e01f", "42001f"), ("42e01f", "zzz"), ("zzz", "42e01f"), ("", "64001f")]
+)
+def test_different_or_unreadable_profiles_have_no_answer(local: str, remote: str) -> None:
+    assert answer_profile_level_id(local, remote, level_asymmetry=True) is None

@@ -1,0 +1,234 @@
+"""An engine and its peers on invented time: no socket, no sleep, and a network that loses only what it is told to."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TypeVar
+
+from labsfu.core.dtls.certificate import DtlsCertificate, generate_certificate
+from labsfu.core.dtls.endpoint import DtlsEndpoint
+from labsfu.core.dtls.state import DtlsRole as EndpointRole
+from labsfu.core.dtls.state import DtlsState as EndpointState
+from labsfu.core.engine import Engine
+from labsfu.core.outputs import Address
+from labsfu.core.rtcp.compound import RtcpPacket, parse_compound
+from labsfu.core.srtp.buffer import SrtpBuffer
+from labsfu.core.srtp.session import SrtpReceiver, SrtpSender
+from labsfu.core.stun.encode import encode_request
+from labsfu.core.transport.demux import PacketKind, kind_of
+from labsfu.wire import commands
+from labsfu.wire.events import Event
+from labsfu.wire.ids import RouterId, TransportId
+from labsfu.wire.transport import (
+    DtlsFingerprint,
+    DtlsParameters,
+    DtlsRole,
+    IceCandidate,
+    TransportOptions,
+)
+from tests.support.seeded import SeededEntropy
+
+SERVER: Address = ("192.0.2.1", 40000)
+START = 1000.0
+UNIX_START = 1_800_000_000.0
+
+R = TypeVar("R")
+
+
+@cache
+def certificate(name: str) -> DtlsCertificate:
+    now = datetime.now(UTC)
+    return generate_certificate(now - timedelta(days=1), now + timedelta(days=1), name)
+
+
+class Peer:
+    """A WebRTC peer, sans-IO: full ICE's checks, either DTLS role, SRTP."""
+
+    def __init__(self, lab: Lab, address: Address, role: EndpointRole) -> None:
+        self.lab = lab
+        self.address = address
+        self.role = role
+        self.dtls = DtlsEndpoint(certificate(f"peer-{address[0]}-{address[1]}"))
+        self.options: TransportOptions | None = None
+        self.rtp: list[bytes] = []
+        self.rtcp: list[RtcpPacket] = []
+        self.stun: list[bytes] = []
+        self._buffer = SrtpBuffer()
+        self._srtp: tuple[SrtpSender, SrtpReceiver] | None = None
+
+    @property
+    def connected(self) -> bool:
+        return self._srtp is not None
+
+    def dtls_parameters(self) -> DtlsParameters:
+        fingerprint = certificate(f"peer-{self.address[0]}-{self.address[1]}").fingerprint()
+        return DtlsParameters(
+            role=DtlsRole(self.role.value),
+            fingerprints=(DtlsFingerprint(algorithm="sha-256", value=fingerprint),),
+        )
+
+    def check(self, options: TransportOptions, *, nominate: bool = True, password: str | None = None) -> None:
+        self.options = options
+        ice = options.ice_parameters
+        request = encode_request(
+            bytes(12),
+            f"{ice.username_fragment}:peer",
+            ice.password if password is None else password,
+            priority=1,
+            controlling=1,
+            use_candidate=nominate,
+        )
+        self.lab.send(self.address, request)
+
+    def start_dtls(self) -> None:
+        self.dtls.start(self.role, self.lab.now)
+        self._flush()
+
+    def deliver(self, data: bytes) -> None:
+        kind = kind_of(data, len(data))
+        if kind is PacketKind.STUN:
+            self.stun.append(data)
+        elif kind is PacketKind.DTLS:
+            self.dtls.receive(data, self.lab.now)
+            self._flush()
+        elif self._srtp is not None:
+            length = self._buffer.load(data)
+            if kind is PacketKind.RTCP:
+                length = self._srtp[1].unprotect_rtcp(self._buffer, length)
+                self.rtcp.extend(parse_compound(bytes(self._buffer.view[:length])))
+            else:
+                length = self._srtp[1].unprotect_rtp(self._buffer, length)
+                self.rtp.append(bytes(self._buffer.view[:length]))
+
+    def send_rtp(self, packet: bytes) -> None:
+        assert self._srtp is not None
+        length = self._srtp[0].protect_rtp(self._buffer, self._buffer.load(packet))
+        self.lab.send(self.address, bytes(self._buffer.view[:length]))
+
+    def send_rtcp(self, *packets: RtcpPacket) -> None:
+        assert self._srtp is not None
+        data = b"".join(packet.encode() for packet in packets)
+        length = self._srtp[0].protect_rtcp(self._buffer, self._buffer.load(data))
+        self.lab.send(self.address, bytes(self._buffer.view[:length]))
+
+    def tick(self) -> None:
+        self.dtls.tick(self.lab.now)
+        self._flush()
+
+    def _flush(self) -> None:
+        for datagram in self.dtls.outgoing():
+            self.lab.send(self.address, datagram)
+        if self._srtp is None and self.dtls.state is EndpointState.CONNECTED:
+            material = self.dtls.srtp_material()
+            self._srtp = (
+                SrtpSender(material.profile, material.local_key_salt),
+                SrtpReceiver(material.profile, material.remote_key_salt),
+            )
+
+
+class Lab:
+    """One engine, one router, any number of peers."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self.now = START
+        self.events: list[Event] = []
+        self.peers: dict[Address, Peer] = {}
+        self.lose: Callable[[bytes, Address], bool] = lambda _data, _to: False
+        self._flying: deque[tuple[Address, Address, bytes]] = deque()
+        self.sent: list[tuple[Address, bytes]] = []
+        self.engine = Engine(
+            entropy=SeededEntropy(seed),
+            unix_offset=UNIX_START - START,
+            certificate=certificate("server"),
+            transmit=self._transmit,
+            candidates=[
+                IceCandidate(
+                    foundation="udpcandidate",
+                    priority=1,
+                    ip=SERVER[0],
+                    address=SERVER[0],
+                    protocol="udp",
+                    port=SERVER[1],
+                )
+            ],
+        )
+        created = self.do(commands.CreateRouter(), commands.RouterCreated)
+        self.router: RouterId = created.router_id
+        self.capabilities = created.rtp_capabilities
+
+    def do(self, command: commands.Command, _result: type[R]) -> R:
+        """Execute a command and give its result, which is of the type named."""
+        result = self.engine.execute(command, self.now)
+        self.events.extend(self.engine.drain())
+        self.pump()
+        assert isinstance(result, _result)
+        return result
+
+    def transport(self) -> TransportOptions:
+        return self.do(commands.CreateWebRtcTransport(router_id=self.router), commands.TransportCreated).options
+
+    def peer(self, role: EndpointRole = EndpointRole.CLIENT, port: int = 5000) -> Peer:
+        address: Address = (f"198.51.100.{len(self.peers) + 1}", port)
+        peer = self.peers[address] = Peer(self, address, role)
+        return peer
+
+    def connect(self, transport_id: TransportId, peer: Peer) -> None:
+        command = commands.ConnectWebRtcTransport(
+            router_id=self.router, transport_id=transport_id, dtls_parameters=peer.dtls_parameters()
+        )
+        self.do(command, commands.Done)
+
+    def connected_peer(self, role: EndpointRole = EndpointRole.CLIENT) -> tuple[Peer, TransportId]:
+        """A peer with ICE and DTLS done on a transport of its own."""
+        options = self.transport()
+        peer = self.peer(role)
+        peer.check(options)
+        peer.start_dtls()
+        self.connect(options.id, peer)
+        assert peer.connected
+        return peer, options.id
+
+    def send(self, source: Address, data: bytes) -> None:
+        """Put a datagram on its way to the engine."""
+        self._flying.append((source, SERVER, data))
+
+    def pump(self) -> None:
+        """Deliver what flies until nothing does."""
+        while self._flying:
+            source, target, data = self._flying.popleft()
+            if self.lose(data, target):
+                continue
+            if target == SERVER:
+                self.engine.receive(data, source, 0, self.now)
+                self.events.extend(self.engine.drain())
+            elif target in self.peers:
+                self.peers[target].deliver(data)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, from deadline to deadline."""
+        end = self.now + seconds
+        while True:
+            self.pump()
+            due = [self.engine.deadline(), *(peer.dtls.deadline() for peer in self.peers.values())]
+            at = min((d for d in due if d is not None), default=end)
+            if at > end:
+                break
+            # A deadline that stays in the past would stop time.
+            self.now = max(self.now + 1e-4, at)
+            self.engine.tick(self.now)
+            self.events.extend(self.engine.drain())
+            for peer in self.peers.values():
+                peer.tick()
+        self.now = max(self.now, end)
+
+    def drops(self) -> dict[str, int]:
+        counted = self.do(commands.GetCounts(), commands.Counted)
+        return {drop.reason: drop.packets for drop in counted.counts.drops}
+
+    def _transmit(self, _socket: int, buffer: bytearray | bytes, length: int, address: Address, /) -> None:
+        data = bytes(buffer[:length])
+        self.sent.append((address, data))
+        self._flying.append((SERVER, address, data))

@@ -1,0 +1,1 @@
+"""The terminal dashboard: it will watch and drive all of it. Nothing lives here yet."""
