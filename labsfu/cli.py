@@ -1,0 +1,103 @@
+"""The command line. Every command imports what it needs when it runs: the server is Trio, the laboratory asyncio."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from labsfu.config import LOG_LEVELS, load_config
+from labsfu.errors import ConfigError
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+EXIT_USAGE = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="labsfu")
+def main() -> None:
+    """A WebRTC SFU with its own laboratory."""
+
+
+def server_options(command: C) -> C:
+    """The options of a command that runs a server. Flags win over LABSFU_*, that over the file."""
+    for option in reversed(
+        (
+            click.option("--host", metavar="NAME", help="Where HTTP is bound.  [default: 127.0.0.1]"),
+            click.option("--port", metavar="PORT", help="Port of HTTP; 0 means any free one.  [default: 8000]"),
+            click.option("--media-address", metavar="IP", help="Where media is bound.  [default: 127.0.0.1]"),
+            click.option("--media-port", metavar="PORT", help="UDP port; 0 means any free one.  [default: 40000]"),
+            click.option("--announce", metavar="IP", help="The address that clients are told for media."),
+            click.option("--token", metavar="TEXT", help="What callers must show; better given as LABSFU_TOKEN."),
+            click.option("--log-level", metavar="LEVEL", help=f"One of {', '.join(LOG_LEVELS)}.  [default: info]"),
+            click.option(
+                "--config",
+                "file",
+                metavar="FILE",
+                type=click.Path(path_type=Path),
+                envvar="LABSFU_CONFIG",
+                help="A TOML file.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@main.command("serve")
+@server_options
+def serve_command(file: Path | None, **flags: str | None) -> None:
+    """Run the server until Ctrl-C or SIGTERM."""
+    from labsfu.server import serve  # noqa: PLC0415 - see the module's docstring
+
+    try:
+        serve(load_config({name.replace("_", "-"): value for name, value in flags.items()}, os.environ, file))
+    except ConfigError as error:
+        _refuse(error)
+
+
+def run_options(command: C) -> C:
+    """The options of a command that runs a scenario."""
+    for option in reversed(
+        (
+            click.option("--against", metavar="URL", help="A running server; without it, one is started and ended."),
+            click.option("--mode", type=click.Choice(["plain", "json"]), default="plain", show_default=True),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@main.command("demo")
+@click.option("--people", metavar="N", default="3", show_default=True, help="How many join.")
+@click.option("--seconds", metavar="S", default="10", show_default=True, help="How long they talk.")
+@run_options
+def demo_command(people: str, seconds: str, against: str | None, mode: str) -> None:
+    """A real call: a server, people who join, talk and leave, and a verdict."""
+    _run_scenario("rooms.conference", {"people": people, "seconds": seconds}, against, mode)
+
+
+@main.command("run")
+@click.argument("name", metavar="SCENARIO")
+@click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="A parameter of the scenario; repeatable.")
+@run_options
+def run_command(name: str, settings: tuple[str, ...], against: str | None, mode: str) -> None:
+    """Run a scenario."""
+    pairs = [setting.partition("=") for setting in settings]
+    _run_scenario(name, {key: value for key, _, value in pairs}, against, mode)
+
+
+def _run_scenario(name: str, settings: dict[str, str], against: str | None, mode: str) -> NoReturn:
+    from scenarios.command import run_and_report  # noqa: PLC0415 - see the module's docstring
+
+    sys.exit(run_and_report(name, settings, against=against, mode=mode))
+
+
+def _refuse(error: ConfigError) -> NoReturn:
+    click.echo(f"labsfu: {error}", err=True)
+    sys.exit(EXIT_USAGE)

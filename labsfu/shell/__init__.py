@@ -1,0 +1,1 @@
+"""The Trio edge: clocks, sockets, engines in their processes, mailboxes."""

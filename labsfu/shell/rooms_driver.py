@@ -1,0 +1,137 @@
+"""The Trio side of `labsfu.rooms`: asks workers for what flows want, delivers what people are told, keeps the time.
+
+After every step of a flow and every event the wishes of the rooms are delivered at once, with no await between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import count
+from typing import TypeVar
+
+import trio
+
+from labsfu.errors import CommandError, Unavailable
+from labsfu.rooms.registry import Rooms
+from labsfu.rooms.wishes import AskWorker, ConnectionId, Flow, Tell
+from labsfu.shell.mailbox import Mailbox
+from labsfu.wire.events import Event
+from labsfu.wire.worker import Worker
+
+T = TypeVar("T")
+
+
+class RoomsDriver:
+    """Runs rooms.
+
+    Args:
+        rooms: what is run. Nobody else calls it, but for showing what is there.
+        worker: the media engine.
+        now: the monotonic clock, in seconds; `trio.current_time`, or one that runs with it.
+        outbox_bytes: what may wait for one client.
+    """
+
+    def __init__(self, rooms: Rooms, worker: Worker, *, now: Callable[[], float], outbox_bytes: int) -> None:
+        self.rooms = rooms
+        self._worker = worker
+        self._now = now
+        self._outbox_bytes = outbox_bytes
+        self._mailboxes: dict[ConnectionId, Mailbox] = {}
+        self._numbers = count(1)
+        self._flows: set[trio.CancelScope] = set()
+        self._stopped = False
+        self._timer = trio.CancelScope()
+
+    def now(self) -> float:
+        """Monotonic seconds, as the rooms count them."""
+        return self._now()
+
+    # ------------------------------------------------------------------ sockets
+
+    def open(self) -> tuple[ConnectionId, Mailbox]:
+        """A name and a mailbox for a new socket; to be given back with `close`."""
+        connection, mailbox = ConnectionId(next(self._numbers)), Mailbox(self._outbox_bytes)
+        self._mailboxes[connection] = mailbox
+        return connection, mailbox
+
+    def close(self, connection: ConnectionId) -> None:
+        """The socket is gone; what it was still to be told is dropped."""
+        self._mailboxes.pop(connection, None)
+
+    def hang_up_all(self, code: int, reason: str) -> None:
+        """Bid farewell to every client."""
+        for mailbox in self._mailboxes.values():
+            mailbox.hang_up(code, reason)
+
+    # ------------------------------------------------------------------ steps
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Run a flow to its end, whatever becomes of the caller.
+
+        Raises:
+            CommandError: the flow's refusal.
+            Unavailable: the server stops meanwhile.
+        """
+        with trio.CancelScope(shield=True) as scope:
+            if self._stopped:
+                scope.cancel()
+            self._flows.add(scope)
+            try:
+                return await self._run(flow)
+            finally:
+                self._flows.discard(scope)
+        raise Unavailable("the server is stopping", slug="server-stopping")
+
+    async def _run(self, flow: Flow[T]) -> T:
+        resume: Callable[[], AskWorker] = partial(next, flow)
+        while True:
+            try:
+                wish = self.call(resume)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            try:
+                resume = partial(flow.send, await self._worker.execute(wish.command))
+            except CommandError as refused:
+                resume = partial(flow.throw, refused)
+
+    def call(self, operation: Callable[[], T]) -> T:
+        """Carry out one step of the rooms that needs no worker, and deliver."""
+        try:
+            return operation()
+        finally:
+            self._deliver()
+
+    def on_events(self, events: Sequence[Event]) -> None:
+        """Take the engine's events in, and deliver."""
+        for event in events:
+            self.call(partial(self.rooms.on_event, event))
+
+    async def keep_time(self) -> None:
+        """End grace times when they are over, for ever."""
+        while True:
+            deadline = self.rooms.deadline()
+            self._timer = trio.CancelScope(deadline=float("inf") if deadline is None else deadline)
+            with self._timer:
+                await trio.sleep_forever()
+            await self.run(self.rooms.tick(self.now()))
+
+    def stop(self) -> None:
+        """Give up the flows that still wait for a worker; new ones are refused."""
+        self._stopped = True
+        for scope in self._flows:
+            scope.cancel()
+
+    def _deliver(self) -> None:
+        for wish in self.rooms.drain():
+            mailbox = self._mailboxes.get(wish.connection)
+            if mailbox is None:
+                continue  # its socket went away by itself
+            if isinstance(wish, Tell):
+                mailbox.put(wish.signal)
+            else:
+                mailbox.hang_up(wish.code, wish.reason)
+        deadline = self.rooms.deadline()
+        if deadline is not None and deadline < self._timer.deadline:
+            self._timer.deadline = deadline

@@ -1,0 +1,55 @@
+"""A UDP socket that moves datagrams between the kernel and an engine, and does nothing else."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+from labsfu.core.outputs import Address
+from labsfu.errors import Unavailable
+
+# Room for bursts: a key frame to many consumers is a few megabytes at once. The kernel gives what it allows.
+BUFFER_BYTES = 4 << 20
+
+
+def bind_udp(address: str, port: int) -> socket.socket:
+    """A non-blocking UDP socket on `address` (IPv4 or IPv6 literal) and `port` (0: any free one).
+
+    Raises:
+        Unavailable: the address or the port cannot be had.
+    """
+    version = ipaddress.ip_address(address).version
+    sock = socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+        sock.bind((address, port))
+    except OSError as error:
+        sock.close()
+        raise Unavailable(
+            f"cannot listen on udp {address} port {port}: {error.strerror}", slug="address-unavailable"
+        ) from error
+    return sock
+
+
+class UdpSender:
+    """Implements `labsfu.core.outputs.Transmit` over one socket.
+
+    Attributes:
+        unsent: datagrams that the kernel would not take.
+    """
+
+    __slots__ = ("_sendto", "unsent")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sendto = sock.sendto
+        self.unsent = 0
+
+    def __call__(self, _socket: int, buffer: bytearray | bytes, length: int, address: Address, /) -> None:
+        """Send `buffer[:length]` now or never."""
+        try:
+            self._sendto(memoryview(buffer)[:length], address)
+        except OSError:
+            # Full buffers (EAGAIN), or a peer's ICMP error: media is not worth waiting for.
+            self.unsent += 1

@@ -1,0 +1,98 @@
+"""What a scenario is: an async function whose parameters are its options, and its name in the registry."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
+
+from scenarios.errors import UsageError
+
+if TYPE_CHECKING:
+    from scenarios.lab import Lab
+
+P = ParamSpec("P")
+Value = int | float | str | bool
+Story = Callable[..., Awaitable[None]]
+
+_TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One option of a scenario; its type is that of its default."""
+
+    name: str
+    default: Value
+
+    def read(self, text: str) -> Value:
+        """The value that `text` stands for.
+
+        Raises:
+            UsageError: it does not.
+        """
+        kind = type(self.default)
+        try:
+            if kind is bool:
+                if text.lower() not in _TRUE + _FALSE:
+                    raise ValueError(text)
+                return text.lower() in _TRUE
+            return kind(text)
+        except ValueError:
+            raise UsageError(f"{self.name}={text}: not {'a number' if kind is not bool else 'yes or no'}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A story that can be run, by its name."""
+
+    name: str
+    story: Story
+    parameters: tuple[Parameter, ...]
+
+    @property
+    def purpose(self) -> str:
+        """What it proves: the first line of its docstring."""
+        return (self.story.__doc__ or "").strip().partition("\n")[0]
+
+    def bind(self, settings: Mapping[str, str]) -> dict[str, Value]:
+        """All parameters with the values set, the others by default.
+
+        Raises:
+            UsageError: no such parameter, or no such value.
+        """
+        known = {parameter.name: parameter for parameter in self.parameters}
+        for name in settings:
+            if name not in known:
+                raise UsageError(f"{self.name} has no parameter '{name}'; it has {', '.join(known) or 'none'}")
+        return {name: p.read(settings[name]) if name in settings else p.default for name, p in known.items()}
+
+
+REGISTRY: dict[str, Scenario] = {}
+
+
+def scenario(name: str) -> Callable[[Callable[Concatenate[Lab, P], Awaitable[None]]], Scenario]:
+    """Register an async function `(lab, parameter=default, ...)` as the scenario `name`."""
+
+    def register(story: Callable[Concatenate[Lab, P], Awaitable[None]]) -> Scenario:
+        made = REGISTRY[name] = Scenario(name, story, _parameters(story))
+        return made
+
+    return register
+
+
+def _parameters(story: Story) -> tuple[Parameter, ...]:
+    options = list(inspect.signature(story).parameters.values())[1:]
+    return tuple(Parameter(option.name, option.default) for option in options)
+
+
+def find(name: str) -> Scenario:
+    """A scenario by its name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in REGISTRY:
+        raise UsageError(f"no scenario '{name}'; there are: {', '.join(sorted(REGISTRY))}")
+    return REGISTRY[name]
