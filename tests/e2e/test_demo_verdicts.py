@@ -1,0 +1,136 @@
+"""`labsfu demo` as a user runs it: what it prints, what it exits with, and that its verdict can fail."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clients.server import ServerProcess
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio]
+
+LABSFU = (sys.executable, "-m", "labsfu")
+PLANTED = (sys.executable, str(Path(__file__).with_name("planted.py")))
+PEOPLE = ("ada", "grace", "alan", "edsger")
+
+
+async def run(*command: str) -> tuple[int, str, str]:
+    """Exit code, stdout, stderr; bounded in time."""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(60):
+            out, err = await process.communicate()
+    except BaseException:
+        process.kill()
+        await process.wait()
+        raise
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+def failing_pairs(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for check in document["checks"]:
+        if not check["passed"]:
+            receiver, _, rest = check["name"].partition(" sees and hears ")
+            yield rest, receiver
+
+
+async def test_four_people_give_twelve_pairs_and_pass() -> None:
+    code, out, err = await run(*LABSFU, "demo", "--mode", "json", "--people", "4", "--seconds", "4")
+    document = json.loads(out)
+    assert {(pair["from"], pair["to"]) for pair in document["pairs"]} == set(permutations(PEOPLE, 2))
+    assert len(document["pairs"]) == 12
+    for pair in document["pairs"]:
+        assert set(pair) == {
+            "from",
+            "to",
+            "firstFrameMs",
+            "framesExpected",
+            "framesSeen",
+            "framesLost",
+            "heard",
+            "latencyMs",
+        }
+        assert set(pair["latencyMs"]) == {"p50", "p99"}
+        assert pair["framesExpected"] > 20
+    assert [check["name"] for check in document["checks"] if not check["passed"]] == []
+    assert (code, document["verdict"]) == (0, "passed")
+    assert "edsger joined" in err
+
+
+async def test_a_table_and_a_verdict_are_printed() -> None:
+    code, out, _ = await run(*LABSFU, "run", "rooms.conference", "--set", "people=2", "--set", "seconds=2")
+    lines = out.splitlines()
+    assert lines[0].split() == ["from", "to", "first", "frame", "frames", "lost", "p50", "p99", "heard"]
+    assert [line.split()[:2] for line in lines[2:4]] == [["ada", "grace"], ["grace", "ada"]]
+    assert lines[-1].startswith("✓ rooms.conference PASSED")
+    assert max(map(len, lines)) <= 80
+    assert code == 0
+
+
+async def test_a_muted_microphone_is_named() -> None:
+    code, out, _ = await run(*PLANTED, "muted-microphone", "demo", "--mode", "json", "--seconds", "2")
+    document = json.loads(out)
+    assert set(failing_pairs(document)) == {("grace", "ada"), ("grace", "alan")}
+    assert {(pair["from"], pair["heard"]) for pair in document["pairs"]} == {
+        ("ada", True),
+        ("grace", False),
+        ("alan", True),
+    }
+    assert (code, document["verdict"]) == (1, "failed")
+
+
+async def test_a_frozen_camera_is_named() -> None:
+    code, out, _ = await run(*PLANTED, "frozen-camera", "demo", "--mode", "json", "--seconds", "3")
+    document = json.loads(out)
+    assert set(failing_pairs(document)) == {("grace", "ada"), ("grace", "alan")}
+    assert (code, document["verdict"]) == (1, "failed")
+
+
+async def test_a_stream_that_the_server_stops_forwarding_is_named() -> None:
+    command = (*PLANTED, "cut-forwarding", "serve", "--port", "0", "--media-port", "0")
+    async with ServerProcess(command=command) as server:
+        code, out, _ = await run(*LABSFU, "demo", "--against", server.url, "--mode", "json", "--seconds", "3")
+    document = json.loads(out)
+    assert set(failing_pairs(document)) == {("grace", "ada"), ("grace", "alan")}
+    assert (code, document["verdict"]) == (1, "failed")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("run", "rooms.nothing"), "rooms.nothing"),
+        (("run", "rooms.conference", "--set", "peple=3"), "peple"),
+        (("demo", "--people", "many"), "people=many"),
+        (("demo", "--people", "1"), "people=1"),
+        (("demo", "--mode", "xml"), "xml"),
+    ],
+)
+async def test_wrong_words_are_named_and_exit_2(arguments: tuple[str, ...], named: str) -> None:
+    code, out, err = await run(*LABSFU, *arguments)
+    assert (code, out) == (2, "")
+    assert named in err
+    assert "Traceback" not in err
+
+
+async def test_an_interrupt_ends_the_demo_and_its_server() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *LABSFU, "demo", "--seconds", "30", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr is not None
+    async with asyncio.timeout(30):
+        while b"alan joined" not in await process.stderr.readline():
+            pass
+        process.send_signal(2)
+        _, err = await process.communicate()
+    assert process.returncode == 130
+    assert b"Traceback" not in err
