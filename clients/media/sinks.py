@@ -67,6 +67,10 @@ class PictureSink:
         """Distinct pictures so far: cheap, for waiting until pictures flow."""
         return len(self._seen)
 
+    def seen_up_to(self, last: int) -> int:
+        """How many distinct pictures were seen whose number is at most `last`."""
+        return sum(number <= last for number in self._seen)
+
     async def run(self, track: MediaStreamTrack) -> None:
         """Take the track's pictures until it ends."""
         while True:

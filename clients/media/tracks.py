@@ -47,6 +47,7 @@ class PatternTrack(MediaStreamTrack):
 
     Attributes:
         sent: the pictures handed out so far, repetitions not counted.
+        handed_out: when each picture was handed out, repetitions counted: what a camera owes its viewers.
     """
 
     kind = "video"
@@ -67,6 +68,7 @@ class PatternTrack(MediaStreamTrack):
         self.fps = fps
         self.size = size
         self.sent: list[SentFrame] = []
+        self.handed_out: list[float] = []
         self._clock = clock
         self._pacer = Pacer(1 / fps, 1 / fps, clock, sleep)
         self._on_frame = on_frame
@@ -103,6 +105,7 @@ class PatternTrack(MediaStreamTrack):
         _check_live(self)
         if self._picture is None or not self._frozen:
             self._picture = self._draw()
+        self.handed_out.append(self._clock())
         frame = VideoFrame.from_ndarray(self._picture, format="yuv420p")
         frame.pts = round(slot * _VIDEO_CLOCK_RATE / self.fps)
         frame.time_base = _VIDEO_TIME_BASE

@@ -14,7 +14,7 @@ from labsfu.errors import Conflict, Unsupported
 from labsfu.wire.base import ABSENT
 from labsfu.wire.commands import Consume, Produce
 from labsfu.wire.ids import ConsumerId, ProducerId
-from labsfu.wire.rtp import ProducerType, RtpParameters
+from labsfu.wire.rtp import MediaKind, ProducerType, RtpParameters
 
 # mediasoup draws an encoding's mapped SSRC from here (2.5); consumers never show it.
 _LOWEST_SSRC, _HIGHEST_SSRC = 100_000_000, 999_999_998
@@ -31,7 +31,7 @@ def make_producer(command: Produce, router: Router, transport: WebRtcTransport, 
         Unsupported: no codec in common, or a kind of stream that cannot be forwarded.
         Conflict: the transport has a producer with this MID or SSRC.
     """
-    parameters = validate_rtp_parameters(command.rtp_parameters)
+    parameters = validate_rtp_parameters(command.rtp_parameters, command.kind)
     base_ssrc = entropy.integer(_LOWEST_SSRC, _HIGHEST_SSRC)
     mapping = get_producer_rtp_mapping(parameters, router.rtp_capabilities, base_ssrc=base_ssrc)
     type_ = get_producer_type(parameters)
@@ -87,6 +87,7 @@ def make_consumer(
         ssrc=_free_ssrc(transport, entropy),
         rtx_ssrc=_free_ssrc(transport, entropy),
         mid=mid,
+        enable_rtx=terms.kind is MediaKind.VIDEO,
     )
     names = ConsumerNames(ConsumerId(entropy.uuid()), terms.id, command.participant_id)
     return Consumer(

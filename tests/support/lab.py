@@ -11,7 +11,6 @@ from typing import TypeVar
 from labsfu.core.dtls.certificate import DtlsCertificate, generate_certificate
 from labsfu.core.dtls.endpoint import DtlsEndpoint
 from labsfu.core.dtls.state import DtlsRole as EndpointRole
-from labsfu.core.dtls.state import DtlsState as EndpointState
 from labsfu.core.engine import Engine
 from labsfu.core.outputs import Address
 from labsfu.core.rtcp.compound import RtcpPacket, parse_compound
@@ -26,6 +25,7 @@ from labsfu.wire.transport import (
     DtlsFingerprint,
     DtlsParameters,
     DtlsRole,
+    DtlsState,
     IceCandidate,
     TransportOptions,
 )
@@ -121,7 +121,7 @@ class Peer:
     def _flush(self) -> None:
         for datagram in self.dtls.outgoing():
             self.lab.send(self.address, datagram)
-        if self._srtp is None and self.dtls.state is EndpointState.CONNECTED:
+        if self._srtp is None and self.dtls.state is DtlsState.CONNECTED:
             material = self.dtls.srtp_material()
             self._srtp = (
                 SrtpSender(material.profile, material.local_key_salt),

@@ -75,8 +75,6 @@ class Vp8PayloadDescriptor:
             offset = self._read_extension(buffer, offset + 1, end)
         else:
             offset += 1
-        if offset > end:
-            raise Malformed("vp8-truncated")
         self.payload_offset = offset
         if first & 0x17 == 0x10 and offset < end and not buffer[offset] & 1:
             self.is_key_frame = True
@@ -105,7 +103,7 @@ class Vp8PayloadDescriptor:
         self.width = self.height = 0
 
     def _read_extension(self, buffer: Buffer, offset: int, end: int) -> int:
-        """Read I, L, T, K and what they announce; returns where the descriptor ends, perhaps beyond `end`."""
+        """Read I, L, T, K and what they announce; returns where the descriptor ends."""
         if offset >= end:
             raise Malformed("vp8-truncated")
         present = buffer[offset]

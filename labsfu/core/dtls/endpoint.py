@@ -18,8 +18,9 @@ from labsfu.core.dtls.context import context_for
 from labsfu.core.dtls.records import check_incoming, pack_datagrams, renumber_plain
 from labsfu.core.dtls.retransmission import FlightTimer
 from labsfu.core.dtls.srtp_material import EXPORTER_LABEL, OPENSSL_PROFILES, SrtpMaterial, split_material
-from labsfu.core.dtls.state import TRANSITIONS, DtlsInput, DtlsRole, DtlsState
+from labsfu.core.dtls.state import TRANSITIONS, DtlsInput, DtlsRole
 from labsfu.errors import Conflict, Malformed
+from labsfu.wire.transport import DtlsState
 
 MTU = 1200
 _BIO_CHUNK = 16384

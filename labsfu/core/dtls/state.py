@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from enum import Enum
 
+from labsfu.wire.transport import DtlsState
+
 
 class DtlsRole(Enum):
     """Who sends the ClientHello (RFC 8842 5.3)."""
 
     CLIENT = "client"
     SERVER = "server"
-
-
-class DtlsState(Enum):
-    """Where an endpoint stands; the values are what an API shows."""
-
-    NEW = "new"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    FAILED = "failed"
-    CLOSED = "closed"
 
 
 class DtlsInput(Enum):

@@ -11,7 +11,7 @@ from labsfu.core.forwarding.link import Link
 from labsfu.core.forwarding.sequence_map import SequenceMap
 from labsfu.core.rtcp.ntp import middle32, ntp_from_unix, round_trip_seconds
 from labsfu.core.rtcp.reports import ReportBlock
-from labsfu.core.rtp.uris import MID
+from labsfu.core.uris import MID
 from labsfu.wire.base import ABSENT
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId
 from labsfu.wire.rtp import MediaKind, RtpParameters

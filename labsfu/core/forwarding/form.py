@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from labsfu.core.rtp.extensions import ONE_BYTE_PROFILE, encode_extensions
 from labsfu.core.rtp.packet import Buffer, RtpHeader
-from labsfu.core.rtp.uris import ABS_SEND_TIME, MID
 from labsfu.core.rtp.values import encode_abs_send_time
+from labsfu.core.uris import ABS_SEND_TIME, MID
 from labsfu.errors import Malformed
 
 MAX_PACKET = 1600

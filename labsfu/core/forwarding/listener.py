@@ -7,8 +7,8 @@ from labsfu.core.forwarding.producer import Producer
 from labsfu.core.forwarding.sender_clock import SenderClock
 from labsfu.core.rtp.extensions import find_extensions
 from labsfu.core.rtp.packet import Buffer, RtpHeader
-from labsfu.core.rtp.uris import MID
 from labsfu.core.rtp.values import decode_mid
+from labsfu.core.uris import MID
 from labsfu.errors import Malformed
 from labsfu.wire.base import ABSENT
 

@@ -12,8 +12,8 @@ from labsfu.core.forwarding.inbound import InboundStream
 from labsfu.core.forwarding.reception import DISCARDED
 from labsfu.core.rtp.extensions import find_extensions
 from labsfu.core.rtp.packet import Buffer, RtpHeader
-from labsfu.core.rtp.uris import ABS_SEND_TIME
 from labsfu.core.rtp.values import abs_send_time_from_seconds
+from labsfu.core.uris import ABS_SEND_TIME
 from labsfu.wire.base import ABSENT
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId
 from labsfu.wire.rtp import MediaKind, ProducerType, RtpCodecParameters, RtpParameters

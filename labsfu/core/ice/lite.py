@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import msgspec
 
-from labsfu.core.ice.address import Address
-from labsfu.core.ice.state import TRANSITIONS, IceInput, IceState
+from labsfu.core.ice.state import TRANSITIONS, IceInput
+from labsfu.core.outputs import Address
 from labsfu.core.stun.encode import encode_error, encode_success
 from labsfu.core.stun.message import StunClass, StunMessage, parse
+from labsfu.wire.transport import IceState
 
 CONSENT_TIMEOUT = 30.0
 MAX_PATHS = 8

@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-
-class IceState(Enum):
-    """Where an agent stands; the values are what an API shows."""
-
-    NEW = "new"
-    CONNECTED = "connected"
-    COMPLETED = "completed"
-    DISCONNECTED = "disconnected"
-    CLOSED = "closed"
+from labsfu.wire.transport import IceState
 
 
 class IceInput(Enum):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from labsfu.core.ortc import uris
+from labsfu.core import uris
 from labsfu.core.ortc.match import find_codec
 from labsfu.core.ortc.mime import associated_payload_type, is_rtx
 from labsfu.core.ortc.scalability import parse_scalability_mode
@@ -129,7 +129,7 @@ def _common_extensions(
 
 def _unmeasured(extensions: set[str]) -> frozenset[RtcpFeedback]:
     """The bandwidth feedback to leave out: only one estimate, and none without the extension that it measures by."""
-    if uris.TRANSPORT_CC in extensions:
+    if uris.TRANSPORT_WIDE_CC in extensions:
         return frozenset({GOOG_REMB})
     if uris.ABS_SEND_TIME in extensions:
         return frozenset({TRANSPORT_CC})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from labsfu.core.ortc import uris
+from labsfu.core import uris
 from labsfu.core.ortc.consume import numbered_encodings, without_feedback
 from labsfu.core.ortc.mime import is_rtx
 from labsfu.core.ortc.supported import CCM_FIR, NACK, NACK_PLI
 from labsfu.wire.rtp import RtpParameters
 
-_HOP_BY_HOP = frozenset({uris.MID, uris.ABS_SEND_TIME, uris.TRANSPORT_CC})
+_HOP_BY_HOP = frozenset({uris.MID, uris.ABS_SEND_TIME, uris.TRANSPORT_WIDE_CC})
 
 
 def get_pipe_consumer_rtp_parameters(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labsfu.core.ortc import uris
+from labsfu.core import uris
 from labsfu.wire.base import ABSENT, Wire
 from labsfu.wire.rtp import (
     CodecParameters,
@@ -128,8 +128,8 @@ SUPPORTED_HEADER_EXTENSIONS: tuple[RtpHeaderExtension, ...] = (
     *_extension(2, uris.RTP_STREAM_ID, _V, direction=_RECVONLY),
     *_extension(3, uris.REPAIRED_RTP_STREAM_ID, _V, direction=_RECVONLY),
     *_extension(4, uris.ABS_SEND_TIME, _A, _V),
-    *_extension(5, uris.TRANSPORT_CC, _A, direction=_RECVONLY),
-    *_extension(5, uris.TRANSPORT_CC, _V),
+    *_extension(5, uris.TRANSPORT_WIDE_CC, _A, direction=_RECVONLY),
+    *_extension(5, uris.TRANSPORT_WIDE_CC, _V),
     *_extension(6, uris.FRAME_MARKING_07, _V),
     *_extension(7, uris.FRAME_MARKING, _V),
     *_extension(8, uris.DEPENDENCY_DESCRIPTOR, _V),
@@ -150,7 +150,7 @@ DEFAULT_MEDIA_CODECS: tuple[RtpCodecCapability, ...] = (
 def supported_capabilities(offer: Offer) -> RtpCapabilities:
     """All supported codecs and header extensions, without what is not offered."""
     feedback = {TRANSPORT_CC: offer.transport_cc, NACK: offer.nack}
-    extensions = {uris.TRANSPORT_CC: offer.transport_cc, uris.DEPENDENCY_DESCRIPTOR: offer.dependency_descriptor}
+    extensions = {uris.TRANSPORT_WIDE_CC: offer.transport_cc, uris.DEPENDENCY_DESCRIPTOR: offer.dependency_descriptor}
     return RtpCapabilities(
         codecs=tuple(_with_feedback(codec, feedback) for codec in SUPPORTED_CODECS),
         header_extensions=tuple(item for item in SUPPORTED_HEADER_EXTENSIONS if extensions.get(item.uri, True)),

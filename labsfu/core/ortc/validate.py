@@ -44,7 +44,7 @@ def validate_codec_capability(codec: RtpCodecCapability) -> RtpCodecCapability:
 
 
 def validate_rtp_capabilities(capabilities: RtpCapabilities) -> RtpCapabilities:
-    """Check what a client says it can receive. An RTX codec without payload type may stand beside its codec.
+    """Check what a client says it can receive.
 
     Raises:
         InvalidValue: `invalid-rtp-capabilities`.

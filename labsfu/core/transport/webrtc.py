@@ -9,7 +9,6 @@ from labsfu.core.drops import Drops
 from labsfu.core.dtls.certificate import FINGERPRINT_ALGORITHMS, DtlsCertificate
 from labsfu.core.dtls.endpoint import DtlsEndpoint
 from labsfu.core.dtls.state import DtlsRole as EndpointRole
-from labsfu.core.dtls.state import DtlsState as EndpointState
 from labsfu.core.entropy import Entropy
 from labsfu.core.forwarding.session import MediaSession
 from labsfu.core.ice.lite import IceCredentials, IceLiteAgent
@@ -186,7 +185,7 @@ class WebRtcTransport:
         self.addresses[source] = socket
         self._forget_evicted()
         self._settle(now)
-        if self._dtls.state is EndpointState.NEW:
+        if self._dtls.state is DtlsState.NEW:
             self._start_dtls(now)
             self._settle(now)
 
@@ -310,7 +309,7 @@ class WebRtcTransport:
         if selected is not None:
             self._remote = selected
             self._socket = self.addresses[selected]
-        ice_state = IceState(self._ice.state.value)
+        ice_state = self._ice.state
         if ice_state is not self._ice_state:
             self._ice_state = ice_state
             remote = f"{self._remote[0]}:{self._remote[1]}"
@@ -332,7 +331,7 @@ class WebRtcTransport:
 
     def _checked_dtls_state(self) -> DtlsState:
         """The endpoint's state, where `connected` waits for the fingerprint and `failed` follows from a wrong one."""
-        state = DtlsState(self._dtls.state.value)
+        state = self._dtls.state
         if state is not DtlsState.CONNECTED:
             return state
         if self._remote_parameters is None:

@@ -31,6 +31,8 @@ from labsfu.core.codecs import h264
         ("78 0002 68cb 0002 0605 0002 6588", True),  # the IDR slice comes last
         ("78 0002 68cb 0002 419a", False),
         ("78 0000 0002 6742", True),  # an empty unit before
+        ("78 0000 6701 41", False),  # an empty unit before a size that looks like a parameter set
+        ("78 0001 67", True),  # a unit that is its header only
     ],
 )
 def test_parameter_sets_and_idr_slices_start_a_key_frame(payload: str, expected: bool) -> None:

@@ -14,7 +14,8 @@ from OpenSSL import SSL
 from labsfu.core.dtls.certificate import generate_certificate
 from labsfu.core.dtls.endpoint import DtlsEndpoint
 from labsfu.core.dtls.records import check_incoming, split_records
-from labsfu.core.dtls.state import DtlsRole, DtlsState
+from labsfu.core.dtls.state import DtlsRole
+from labsfu.wire.transport import DtlsState
 
 DATA = Path(__file__).parents[2] / "data" / "dtls"
 CERTIFICATE = generate_certificate(datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))

@@ -12,8 +12,9 @@ from labsfu.core.dtls.certificate import generate_certificate
 from labsfu.core.dtls.endpoint import DtlsEndpoint
 from labsfu.core.dtls.records import renumber_plain
 from labsfu.core.dtls.retransmission import HANDSHAKE_TIMEOUT
-from labsfu.core.dtls.state import TRANSITIONS, DtlsInput, DtlsRole, DtlsState
+from labsfu.core.dtls.state import TRANSITIONS, DtlsInput, DtlsRole
 from labsfu.errors import Conflict, Malformed
+from labsfu.wire.transport import DtlsState
 
 VALIDITY = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
 CERTIFICATES = [generate_certificate(*VALIDITY) for _ in range(2)]

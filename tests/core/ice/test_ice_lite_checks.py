@@ -7,11 +7,11 @@ import struct
 import pytest
 
 from labsfu.core.ice.lite import IceCredentials, IceLiteAgent
-from labsfu.core.ice.state import IceState
 from labsfu.core.stun.encode import encode_request, encode_success
 from labsfu.core.stun.integrity import append_fingerprint, append_integrity
 from labsfu.core.stun.message import StunClass, parse
 from labsfu.errors import Malformed
+from labsfu.wire.transport import IceState
 
 OURS = IceCredentials("ours", "our-password")
 SOURCE = ("192.0.2.7", 40000)

@@ -6,11 +6,12 @@ from itertools import product
 
 import pytest
 
-from labsfu.core.ice.address import Address
 from labsfu.core.ice.lite import CONSENT_TIMEOUT, MAX_PATHS, IceCredentials, IceLiteAgent, IceReply
-from labsfu.core.ice.state import TRANSITIONS, IceInput, IceState
+from labsfu.core.ice.state import TRANSITIONS, IceInput
+from labsfu.core.outputs import Address
 from labsfu.core.stun.encode import encode_request
 from labsfu.core.stun.message import parse
+from labsfu.wire.transport import IceState
 
 OLD = IceCredentials("old", "old-password")
 NEW = IceCredentials("new", "new-password")

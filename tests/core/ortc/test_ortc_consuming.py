@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from labsfu.core.ortc import uris
+from labsfu.core import uris
 from labsfu.core.ortc.consume import can_consume, get_consumer_rtp_parameters
 from labsfu.core.ortc.supported import CCM_FIR, GOOG_REMB, NACK, NACK_PLI, TRANSPORT_CC
 from labsfu.errors import InvalidValue, Unsupported
@@ -33,7 +33,7 @@ from tests.core.ortc.material import (
 
 VP8, RTX, OPUS = capability("video/VP8"), capability("video/rtx", apt=101), capability("audio/opus", 48000, channels=2)
 EVERYTHING = (NACK, NACK_PLI, CCM_FIR, GOOG_REMB, TRANSPORT_CC)
-MID, ABS_SEND_TIME, TCC = (uris.MID, 1), (uris.ABS_SEND_TIME, 4), (uris.TRANSPORT_CC, 5)
+MID, ABS_SEND_TIME, TCC = (uris.MID, 1), (uris.ABS_SEND_TIME, 4), (uris.TRANSPORT_WIDE_CC, 5)
 
 
 def video(router: RtpCapabilities = FULL_ROUTER, *encodings: RtpEncodingParameters) -> RtpParameters:

@@ -34,6 +34,38 @@ def test_profile_and_level_are_read(text: str, profile: H264Profile, level: int)
     assert parse_profile_level_id(text) == ProfileLevelId(profile, level)
 
 
+def test_the_levels_are_those_of_h264() -> None:
+    levels = [value for value in range(256) if parse_profile_level_id(f"6400{value:02x}")]
+    assert levels == [10, 11, 12, 13, 20, 21, 22, 30, 31, 32, 40, 41, 42, 50, 51, 52]
+
+
+@pytest.mark.rfc("RFC 6184 8.1")
+def test_the_profiles_are_those_of_table_5() -> None:
+    """Written as in the table: one letter a bit, x for either."""
+    table = {
+        CB: ((0x42, "x1xx0000"), (0x4D, "1xxx0000"), (0x58, "11xx0000")),
+        B: ((0x42, "x0xx0000"), (0x58, "10xx0000")),
+        M: ((0x4D, "0x0x0000"),),
+        H: ((0x64, "00000000"),),
+        CH: ((0x64, "00001100"),),
+        PH: ((0xF4, "00000000"),),
+    }
+    for profile_idc in range(256):
+        for profile_iop in range(256):
+            bits = f"{profile_iop:08b}"
+            expected = next(
+                (
+                    profile
+                    for profile, rows in table.items()
+                    for idc, pattern in rows
+                    if idc == profile_idc and all(p in ("x", b) for p, b in zip(pattern, bits, strict=True))
+                ),
+                None,
+            )
+            found = parse_profile_level_id(f"{profile_idc:02x}{profile_iop:02x}1f")
+            assert (found.profile if found else None) is expected
+
+
 @pytest.mark.parametrize(
     "text",
     ["", " 42e01f", "4242e01f", "e01f", "gggggg", "42e01f\n", "42 e01", "42e000", "42e00f", "42e0ff", "42e11f",

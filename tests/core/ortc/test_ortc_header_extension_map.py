@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from labsfu.core.ortc import uris
+from labsfu.core import uris
 from labsfu.core.ortc.extensions import HeaderExtensionMap, consumer_extension_ids, producer_extension_ids
 from tests.core.ortc.material import codec, sent
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from labsfu.core.ortc import uris
+from labsfu.core import uris
 from labsfu.core.ortc.pipe import get_pipe_consumer_rtp_parameters
 from labsfu.core.ortc.produce import get_producer_type
 from labsfu.core.ortc.supported import CCM_FIR, NACK, NACK_PLI

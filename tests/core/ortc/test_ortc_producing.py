@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from labsfu.core.ortc import uris
+from labsfu.core import uris
 from labsfu.core.ortc.produce import (
     EncodingMapping,
     get_consumable_rtp_parameters,

@@ -16,8 +16,8 @@ from labsfu.core.ortc.supported import (
     SUPPORTED_HEADER_EXTENSIONS,
     Offer,
 )
-from labsfu.core.ortc.uris import ABS_SEND_TIME
 from labsfu.core.ortc.validate import validate_rtp_capabilities, validate_rtp_parameters
+from labsfu.core.uris import ABS_SEND_TIME
 from labsfu.errors import InvalidValue, Unsupported
 from labsfu.wire.base import from_json, to_json
 from labsfu.wire.rtp import (

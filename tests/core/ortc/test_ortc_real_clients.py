@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from aiortc.codecs import CODECS, HEADER_EXTENSIONS
 
-from labsfu.core.ortc import uris
+from labsfu.core import uris
 from labsfu.core.ortc.consume import can_consume, get_consumer_rtp_parameters
 from labsfu.core.ortc.extensions import HeaderExtensionMap
 from labsfu.core.ortc.pipe import get_pipe_consumer_rtp_parameters
@@ -123,7 +123,7 @@ def test_extensions_of_chromium_are_mapped_to_the_routers() -> None:
     assert map_.shared == (
         (uris.MID, 4, 1),
         (uris.ABS_SEND_TIME, 2, 4),
-        (uris.TRANSPORT_CC, 3, 5),
+        (uris.TRANSPORT_WIDE_CC, 3, 5),
         (uris.VIDEO_ORIENTATION, 13, 11),
         (uris.TRANSMISSION_OFFSET, 14, 12),
         (uris.PLAYOUT_DELAY, 5, 14),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from labsfu.core.ortc import uris
+from labsfu.core import uris
 from labsfu.core.ortc.capabilities import generate_router_rtp_capabilities
 from labsfu.core.ortc.supported import (
     CCM_FIR,
@@ -125,7 +125,7 @@ def test_today_neither_transport_cc_nor_retransmission_is_offered() -> None:
     assert [codec.rtcp_feedback for codec in TODAYS_ROUTER.codecs] == [(), (NACK_PLI, CCM_FIR, GOOG_REMB)]
     offered = {extension.uri for extension in TODAYS_ROUTER.header_extensions}
     assert offered == {item.uri for item in SUPPORTED_HEADER_EXTENSIONS} - {
-        uris.TRANSPORT_CC,
+        uris.TRANSPORT_WIDE_CC,
         uris.DEPENDENCY_DESCRIPTOR,
     }
 
@@ -142,17 +142,36 @@ def test_each_mechanism_is_offered_alone(
 ) -> None:
     router = generate_router_rtp_capabilities(DEFAULT_MEDIA_CODECS, offer)
     assert router.codecs[1].rtcp_feedback == feedback
-    assert (uris.TRANSPORT_CC in {item.uri for item in router.header_extensions}) is has_extension
+    assert (uris.TRANSPORT_WIDE_CC in {item.uri for item in router.header_extensions}) is has_extension
     assert ("video/rtx" in {codec.mime_type for codec in router.codecs}) is has_rtx
 
 
 def test_the_tables_name_what_the_reference_does() -> None:
-    names = [f"{codec.mime_type}/{codec.clock_rate}/{codec.channels}" for codec in SUPPORTED_CODECS]
-    assert len(names) == len(set(names)) == 27
-    assert {name.split("/")[1] for name in names} == {
-        *("opus", "multiopus", "PCMU", "PCMA", "ISAC", "G722", "iLBC", "SILK", "CN", "telephone-event"),
-        *("VP8", "VP9", "H264", "H264-SVC", "H265", "AV1"),
-    }
+    said = [
+        f"{codec.mime_type.split('/')[1]} {codec.clock_rate} {codec.channels} {codec.preferred_payload_type}"
+        for codec in SUPPORTED_CODECS
+        if codec.kind is MediaKind.AUDIO
+    ]
+    assert said == [
+        "opus 48000 2 UNSET", "multiopus 48000 4 UNSET", "multiopus 48000 6 UNSET", "multiopus 48000 8 UNSET",
+        "PCMU 8000 1 0", "PCMA 8000 1 8", "ISAC 32000 1 UNSET", "ISAC 16000 1 UNSET", "G722 8000 1 9",
+        "iLBC 8000 1 UNSET", "SILK 24000 1 UNSET", "SILK 16000 1 UNSET", "SILK 12000 1 UNSET", "SILK 8000 1 UNSET",
+        "CN 32000 1 13", "CN 16000 1 13", "CN 8000 1 13", "telephone-event 48000 1 UNSET",
+        "telephone-event 32000 1 UNSET", "telephone-event 16000 1 UNSET", "telephone-event 8000 1 UNSET",
+    ]  # fmt: skip
+    video = [codec for codec in SUPPORTED_CODECS if codec.kind is MediaKind.VIDEO]
+    assert [codec.mime_type for codec in video] == [
+        f"video/{name}" for name in ("VP8", "VP9", "H264", "H264-SVC", "H265", "AV1")
+    ]
+    assert {codec.clock_rate for codec in video} == {90000}
+    assert [codec.parameters for codec in video] == [{}, {}, *[{"level-asymmetry-allowed": 1}] * 3, {}]
+    assert [codec.parameters for codec in SUPPORTED_CODECS if codec.mime_type == "audio/multiopus"] == [
+        {"channel_mapping": "0,1,2,3", "num_streams": 2, "coupled_streams": 2},
+        {"channel_mapping": "0,4,1,2,3,5", "num_streams": 4, "coupled_streams": 2},
+        {"channel_mapping": "0,6,1,2,3,4,5,7", "num_streams": 5, "coupled_streams": 3},
+    ]
+    without_feedback = {codec.mime_type for codec in SUPPORTED_CODECS if not codec.rtcp_feedback}
+    assert without_feedback == {"audio/CN", "audio/telephone-event"}
     ids = [(item.preferred_id, item.kind, item.direction) for item in SUPPORTED_HEADER_EXTENSIONS]
     assert [f"{id_} {str(kind)[0]} {direction}" for id_, kind, direction in ids] == [
         "1 a sendrecv", "1 v sendrecv", "2 v recvonly", "3 v recvonly", "4 a sendrecv", "4 v sendrecv",

@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from labsfu.core.ortc import uris
+from labsfu.core import uris
 from labsfu.core.ortc.validate import (
     MAX_ENCODINGS,
     validate_codec_capability,
@@ -127,6 +127,7 @@ REFUSED: dict[str, tuple[RtpParameters, str]] = {
 }
 
 
+@pytest.mark.rfc("RFC 4588 8.6", "RFC 5761 4", "RFC 8285 4.2")
 @pytest.mark.parametrize("case", REFUSED)
 def test_malformed_rtp_parameters_are_refused_by_name(case: str) -> None:
     parameters, named = REFUSED[case]
@@ -176,6 +177,21 @@ def test_what_is_given_is_kept() -> None:
     )
     given = sent(VP8, RTX, encodings=(encoding,), extensions=((uris.MID, 15), (uris.ABS_SEND_TIME, 200)), mid="m")
     assert validate_rtp_parameters(given, MediaKind.VIDEO) == given
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        sent(VP8, encodings=tuple(RtpEncodingParameters(ssrc=ssrc) for ssrc in range(MAX_ENCODINGS))),
+        sent(codec("video/VP8", 63), codec("video/rtx", 127, apt=63)),
+        sent(VP8, extensions=((uris.MID, 255), (uris.ABS_SEND_TIME, 1))),
+        sent(VP8, mid="0", encodings=(RtpEncodingParameters(),)),
+        sent(VP8, encodings=(RtpEncodingParameters(rid="a"), RtpEncodingParameters(ssrc=0))),
+        sent(codec("video/VP8", 0, 1)),
+    ],
+)
+def test_what_is_just_valid_is_accepted(given: RtpParameters) -> None:
+    assert len(validate_rtp_parameters(given, MediaKind.VIDEO).encodings) == len(given.encodings)
 
 
 def test_validation_of_what_is_valid_changes_nothing() -> None:

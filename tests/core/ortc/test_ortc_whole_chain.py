@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from labsfu.core.ortc import uris
+from labsfu.core import uris
 from labsfu.core.ortc.consume import get_consumer_rtp_parameters
 from labsfu.core.ortc.pipe import get_pipe_consumer_rtp_parameters
 from labsfu.core.ortc.produce import get_producer_type

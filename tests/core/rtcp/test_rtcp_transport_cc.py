@@ -125,6 +125,13 @@ def test_rounding_does_not_add_up_over_many_packets() -> None:
         assert abs(arrival - sent) <= 0.000125 + 1e-9
 
 
+@pytest.mark.parametrize(("ticks", "covered"), [(32767, 2), (32768, 1), (-32768, 2), (-32769, 1)])
+def test_a_delta_holds_sixteen_signed_bits(ticks: int, covered: int) -> None:
+    feedback, count = TransportFeedback.of_arrivals(1, 2, 0, 0, [100.0, 100.0 + ticks / 4000])
+    assert count == covered
+    assert parse_compound(feedback.encode()) == [feedback]
+
+
 @pytest.mark.parametrize("gap", [8.3, -8.3])
 def test_a_feedback_ends_before_a_gap_that_no_delta_can_hold(gap: float) -> None:
     arrivals = [100.0, None, 100.0 + gap, 100.0 + gap]

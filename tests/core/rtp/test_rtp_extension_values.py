@@ -8,7 +8,8 @@ from aiortc.rtp import HeaderExtensions, HeaderExtensionsMap
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labsfu.core.rtp import uris, values
+from labsfu.core import uris
+from labsfu.core.rtp import values
 from labsfu.core.rtp.extensions import encode_extensions
 from labsfu.core.rtp.values import VideoOrientation
 from labsfu.errors import Malformed

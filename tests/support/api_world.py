@@ -1,0 +1,217 @@
+"""The API over a fake worker: in memory for HTTP, on a real loopback socket for WebSockets."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar, cast
+
+import msgspec
+import trio
+from hypercorn.typing import ASGIFramework
+from quart.typing import TestClientProtocol
+from quart_trio import QuartTrio
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import (
+    AcceptConnection,
+    BytesMessage,
+    CloseConnection,
+    Event,
+    Message,
+    Ping,
+    RejectConnection,
+    RejectData,
+    Request,
+    TextMessage,
+)
+
+from labsfu.api.app import create_app
+from labsfu.api.context import Api, Identity
+from labsfu.api.guard import Guard
+from labsfu.api.http_server import HttpServer, hypercorn_config
+from labsfu.config import Config
+from labsfu.rooms.registry import Rooms
+from labsfu.server import bind_http
+from labsfu.shell.entropy import SystemEntropy
+from labsfu.shell.rooms_driver import RoomsDriver
+from labsfu.wire import socket as wire
+from labsfu.wire.base import to_json
+from labsfu.wire.payloads import Listen, Problem
+from tests.support.fake_worker import CAPABILITIES, FakeWorker
+
+S = TypeVar("S", bound=wire.ServerMessage)
+
+_SIGNALS: msgspec.json.Decoder[wire.ServerMessage] = msgspec.json.Decoder(wire.ServerMessage)
+
+JOIN = "/rooms/room/participants/{}/create-and-connect?roomType=conference&participantType=host&displayName={}"
+
+
+class ApiWorld:
+    """An application, the rooms and the fake worker under it."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.worker = FakeWorker()
+        entropy = SystemEntropy()
+        rooms = Rooms(
+            new_id=entropy.uuid,
+            epoch_at_zero=0,
+            participant_grace=config.participant_grace,
+            room_grace=config.room_grace,
+        )
+        self.driver = RoomsDriver(rooms, self.worker, now=trio.current_time, outbox_bytes=config.outbox_bytes)
+        self.worker.on_events = self.driver.on_events
+        identity = Identity("sfu", "0", 0, trio.current_time(), Listen(http="here:1", media=("udp:here:2",)))
+        self.api = Api(self.driver, (self.worker,), CAPABILITIES, config, identity, entropy.uuid)
+        self.app: QuartTrio = create_app(self.api)
+        self.app.asgi_app = Guard(cast("ASGIFramework", self.app.asgi_app), config)  # type: ignore[method-assign]  # Quart's way to add middleware
+        self.client: TestClientProtocol = self.app.test_client()
+
+    async def ask(self, method: str, path: str, **options: object) -> tuple[int, Any]:
+        """Status and JSON of a request in memory."""
+        response = await self.client.open(path, method=method, **options)  # type: ignore[arg-type]  # whatever Quart takes
+        return response.status_code, msgspec.json.decode(await response.get_data())
+
+    async def refused(self, method: str, path: str, **options: object) -> Problem:
+        """The problem that refuses a request, checked for form."""
+        response = await self.client.open(path, method=method, **options)  # type: ignore[arg-type]  # whatever Quart takes
+        assert response.content_type == "application/problem+json"
+        problem = msgspec.json.decode(await response.get_data(), type=Problem)
+        assert problem.status == response.status_code
+        return problem
+
+
+class Served(ApiWorld):
+    """The same on a real socket."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.listener = bind_http("127.0.0.1", 0)
+        self.address: tuple[str, int] = self.listener.getsockname()
+        self.peers: list[Peer] = []
+        self.http = HttpServer(cast("ASGIFramework", self.app), hypercorn_config(config.message_bytes), self.listener)
+
+    async def connect(self, path: str) -> Peer:
+        """A WebSocket; refused ones have a `refusal`."""
+        peer = Peer(await _stream(self.address), f"127.0.0.1:{self.address[1]}", path)
+        self.peers.append(peer)
+        await peer.handshake()
+        return peer
+
+    async def join(self, name: str) -> Peer:
+        """A host in the room, its `Init` read."""
+        peer = await self.connect(JOIN.format(name, name))
+        assert peer.refusal is None
+        await peer.expect(wire.Init)
+        return peer
+
+
+@asynccontextmanager
+async def serving(config: Config | None = None) -> AsyncIterator[Served]:
+    """A served API; everything ends with the block."""
+    served = Served(config or Config())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(served.driver.keep_time)
+        await nursery.start(served.http.run)
+        try:
+            yield served
+        finally:
+            for peer in served.peers:
+                peer.stream.socket.close()
+        nursery.cancel_scope.cancel()
+
+
+class Peer:
+    """A WebSocket client on wsproto.
+
+    Attributes:
+        stream: the TCP connection, for tests that misuse it.
+        refusal: status and body with which the handshake was refused.
+    """
+
+    def __init__(self, stream: trio.SocketStream, host: str, path: str) -> None:
+        self.stream = stream
+        self.refusal: tuple[int, Problem] | None = None
+        self._host = host
+        self._path = path
+        self._connection = WSConnection(ConnectionType.CLIENT)
+        self._events: list[Event] = []
+
+    async def handshake(self) -> None:
+        await self._send(Request(host=self._host, target=self._path))
+        event = await self._next()
+        if isinstance(event, RejectConnection):
+            body = b""
+            while not isinstance(event, RejectData) or not event.body_finished:
+                event = await self._next()
+                assert isinstance(event, RejectData)
+                body += event.data
+            status = 0 if not isinstance(event, RejectConnection) else event.status_code
+            problem = msgspec.json.decode(body, type=Problem)
+            self.refusal = (status or problem.status, problem)
+        else:
+            assert isinstance(event, AcceptConnection)
+
+    async def say(self, message: wire.ClientMessage) -> None:
+        await self.say_text(to_json(message).decode())
+
+    async def say_text(self, text: str) -> None:
+        await self._send(Message(data=text))
+
+    async def say_bytes(self, data: bytes) -> None:
+        await self._send(Message(data=data))
+
+    async def hear(self) -> wire.ServerMessage | CloseConnection:
+        """The next message, or the close (which is answered)."""
+        text = ""
+        while True:
+            event = await self._next()
+            match event:
+                case TextMessage():
+                    text += event.data
+                    if event.message_finished:
+                        return _SIGNALS.decode(text)
+                case Ping():
+                    await self._send(event.response())
+                case CloseConnection():
+                    await self._send(event.response())
+                    return event
+                case _:
+                    assert not isinstance(event, BytesMessage)
+
+    async def expect(self, type_: type[S]) -> S:
+        """The next message, which must be of this type."""
+        message = await self.hear()
+        assert isinstance(message, type_), message
+        return message
+
+    async def expect_close(self) -> int:
+        """The code of the close, whatever is said before it."""
+        while not isinstance(message := await self.hear(), CloseConnection):
+            pass
+        return int(message.code)
+
+    async def close(self) -> None:
+        """Say goodbye, as a client should."""
+        await self._send(CloseConnection(code=1000))
+
+    async def vanish(self) -> None:
+        """End without a word, as a killed process does."""
+        await self.stream.aclose()
+
+    async def _send(self, event: Event) -> None:
+        await self.stream.send_all(self._connection.send(event))
+
+    async def _next(self) -> Event:
+        while not self._events:
+            data = await self.stream.receive_some(65536)
+            self._connection.receive_data(bytes(data) if data else None)
+            self._events.extend(self._connection.events())
+        return self._events.pop(0)
+
+
+async def _stream(address: tuple[str, int]) -> trio.SocketStream:
+    sock = trio.socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    await sock.connect(address)
+    return trio.SocketStream(sock)

@@ -1,0 +1,314 @@
+"""A media engine without media: it keeps the books, cascades, emits the events, refuses what an engine refuses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TypeVar
+from uuid import UUID
+
+import trio
+
+from labsfu.errors import CommandError, Conflict, NotFound, Unsupported
+from labsfu.wire import commands, events
+from labsfu.wire.ids import ConsumerId, ProducerId, RouterId, TransportId, WorkerId
+from labsfu.wire.payloads import WorkerInfo
+from labsfu.wire.rtp import (
+    ConsumerType,
+    MediaKind,
+    ProducerType,
+    RtpCapabilities,
+    RtpCodecCapability,
+    RtpCodecParameters,
+    RtpParameters,
+)
+from labsfu.wire.stats import EngineCounts
+from labsfu.wire.transport import (
+    DtlsFingerprint,
+    DtlsParameters,
+    IceCandidate,
+    IceParameters,
+    TransportOptions,
+)
+
+CAPABILITIES = RtpCapabilities(
+    codecs=(
+        RtpCodecCapability(kind=MediaKind.AUDIO, mime_type="audio/opus", clock_rate=48000, channels=2),
+        RtpCodecCapability(kind=MediaKind.VIDEO, mime_type="video/VP8", clock_rate=90000),
+    )
+)
+OPUS = RtpParameters(
+    codecs=(RtpCodecParameters(mime_type="audio/opus", payload_type=100, clock_rate=48000, channels=2),)
+)
+SPEEX = RtpParameters(codecs=(RtpCodecParameters(mime_type="audio/speex", payload_type=97, clock_rate=16000),))
+DTLS = DtlsParameters(fingerprints=(DtlsFingerprint(algorithm="sha-256", value=":".join(["AB"] * 32)),))
+
+K = TypeVar("K", bound=str)
+V = TypeVar("V")
+
+_MIME_TYPES = {codec.mime_type.lower() for codec in CAPABILITIES.codecs}
+
+
+@dataclass
+class FakeTransport:
+    router_id: RouterId
+    connected: bool = False
+
+
+@dataclass
+class FakeProducer:
+    router_id: RouterId
+    transport_id: TransportId
+    kind: MediaKind
+    rtp_parameters: RtpParameters
+    paused: bool
+
+
+@dataclass
+class FakeConsumer:
+    router_id: RouterId
+    transport_id: TransportId
+    producer_id: ProducerId
+    paused: bool
+
+
+@dataclass
+class FakeEngine:
+    """Carries commands out at once; `drain` gives the events. `refusals[type]` are raised first, one each time."""
+
+    asked: list[commands.Command] = field(default_factory=list)
+    refusals: dict[type[commands.Command], list[CommandError]] = field(default_factory=dict)
+    routers: set[RouterId] = field(default_factory=set)
+    transports: dict[TransportId, FakeTransport] = field(default_factory=dict)
+    producers: dict[ProducerId, FakeProducer] = field(default_factory=dict)
+    consumers: dict[ConsumerId, FakeConsumer] = field(default_factory=dict)
+    closed: list[str] = field(default_factory=list)
+    _events: list[events.Event] = field(default_factory=list)
+    _numbers: count[int] = field(default_factory=lambda: count(1))
+
+    def drain(self) -> list[events.Event]:
+        drained, self._events = self._events, []
+        return drained
+
+    @property
+    def empty(self) -> bool:
+        return not (self.routers or self.transports or self.producers or self.consumers)
+
+    def execute(self, command: commands.Command) -> commands.Result:
+        self.asked.append(command)
+        if self.refusals.get(type(command)):
+            raise self.refusals[type(command)].pop(0)
+        if isinstance(command, commands.CreateRouter):
+            return self._create_router()
+        if isinstance(command, commands.GetCounts):
+            return commands.Counted(counts=self.counts())
+        assert isinstance(command, commands.RouterCommand)
+        if command.router_id not in self.routers:
+            raise NotFound.of("router", command.router_id)
+        match command:
+            case commands.CloseRouter():
+                self.close_router(command.router_id)
+            case commands.CreateWebRtcTransport():
+                return self._create_transport(command.router_id)
+            case commands.ConnectWebRtcTransport():
+                self._connect(command.transport_id)
+            case commands.RestartIce():
+                self._found(self.transports, "transport", command.transport_id)
+                return commands.IceRestarted(ice_parameters=self._ice())
+            case commands.CloseTransport():
+                self._found(self.transports, "transport", command.transport_id)
+                self.close_transport(command.transport_id, "asked")
+            case _:
+                return self._stream_command(command)
+        return commands.Done()
+
+    def _stream_command(self, command: commands.RouterCommand) -> commands.Result:
+        match command:
+            case commands.Produce():
+                return self._produce(command)
+            case commands.Consume():
+                return self._consume(command)
+            case commands.PauseProducer() | commands.ResumeProducer():
+                self._pause_producer(command.producer_id, isinstance(command, commands.PauseProducer))
+            case commands.PauseConsumer() | commands.ResumeConsumer():
+                self._pause_consumer(command.consumer_id, isinstance(command, commands.PauseConsumer))
+            case commands.RequestKeyFrame():
+                self._found(self.consumers, "consumer", command.consumer_id)
+            case commands.CloseProducer():
+                self._found(self.producers, "producer", command.producer_id)
+                self.close_producer(command.producer_id, "asked")
+            case commands.CloseConsumer():
+                self._found(self.consumers, "consumer", command.consumer_id)
+                self.close_consumer(command.consumer_id, "asked")
+        return commands.Done()
+
+    def counts(self) -> EngineCounts:
+        return EngineCounts(
+            routers=len(self.routers),
+            transports=len(self.transports),
+            producers=len(self.producers),
+            consumers=len(self.consumers),
+            packets_received=0,
+            bytes_received=0,
+            packets_sent=0,
+            bytes_sent=0,
+            unsent_packets=0,
+            forwarded_packets=0,
+            drops=(),
+        )
+
+    # ------------------------------------------------------------------ closings, also of its own accord
+
+    def close_router(self, router_id: RouterId) -> None:
+        for id_, transport in tuple(self.transports.items()):
+            if transport.router_id == router_id:
+                self.close_transport(id_, "router-closed")
+        self.routers.remove(router_id)
+        self.closed.append(router_id)
+        self._events.append(events.RouterClosed(router_id=router_id))
+
+    def close_transport(self, transport_id: TransportId, reason: events.CloseReason) -> None:
+        inner: events.CloseReason = "transport-closed" if reason == "asked" else reason
+        for id_, consumer in tuple(self.consumers.items()):
+            if consumer.transport_id == transport_id:
+                self.close_consumer(id_, inner)
+        for producer_id, producer in tuple(self.producers.items()):
+            if producer.transport_id == transport_id:
+                self.close_producer(producer_id, inner)
+        router_id = self.transports.pop(transport_id).router_id
+        self.closed.append(transport_id)
+        self._events.append(events.TransportClosed(router_id=router_id, transport_id=transport_id, reason=reason))
+
+    def close_producer(self, producer_id: ProducerId, reason: events.CloseReason) -> None:
+        for id_, consumer in tuple(self.consumers.items()):
+            if consumer.producer_id == producer_id:
+                self.close_consumer(id_, "producer-closed")
+        router_id = self.producers.pop(producer_id).router_id
+        self.closed.append(producer_id)
+        self._events.append(events.ProducerClosed(router_id=router_id, producer_id=producer_id, reason=reason))
+
+    def close_consumer(self, consumer_id: ConsumerId, reason: events.CloseReason) -> None:
+        router_id = self.consumers.pop(consumer_id).router_id
+        self.closed.append(consumer_id)
+        self._events.append(events.ConsumerClosed(router_id=router_id, consumer_id=consumer_id, reason=reason))
+
+    # ------------------------------------------------------------------ makings
+
+    def _create_router(self) -> commands.RouterCreated:
+        router_id = RouterId(self._uuid())
+        self.routers.add(router_id)
+        return commands.RouterCreated(router_id=router_id, rtp_capabilities=CAPABILITIES)
+
+    def _create_transport(self, router_id: RouterId) -> commands.TransportCreated:
+        transport_id = TransportId(self._uuid())
+        self.transports[transport_id] = FakeTransport(router_id)
+        candidate = IceCandidate(
+            foundation="f", priority=1, ip="127.0.0.1", address="127.0.0.1", protocol="udp", port=40000
+        )
+        options = TransportOptions(
+            id=transport_id, ice_parameters=self._ice(), ice_candidates=(candidate,), dtls_parameters=DTLS
+        )
+        return commands.TransportCreated(options=options)
+
+    def _connect(self, transport_id: TransportId) -> None:
+        transport = self._found(self.transports, "transport", transport_id)
+        if transport.connected:
+            raise Conflict(f"transport '{transport_id}' is connected already", slug="transport-connected")
+        transport.connected = True
+
+    def _produce(self, command: commands.Produce) -> commands.Produced:
+        self._found(self.transports, "transport", command.transport_id)
+        mime_type = command.rtp_parameters.codecs[0].mime_type
+        if mime_type.lower() not in _MIME_TYPES:
+            raise Unsupported(f"codec {mime_type} is not one of the router's", slug="unsupported-codec")
+        producer_id = ProducerId(self._uuid())
+        self.producers[producer_id] = FakeProducer(
+            command.router_id, command.transport_id, command.kind, command.rtp_parameters, command.paused
+        )
+        return commands.Produced(producer_id=producer_id, type=ProducerType.SIMPLE)
+
+    def _consume(self, command: commands.Consume) -> commands.Consumed:
+        self._found(self.transports, "transport", command.transport_id)
+        producer = self._found(self.producers, "producer", command.producer_id)
+        consumer_id = ConsumerId(self._uuid())
+        self.consumers[consumer_id] = FakeConsumer(
+            command.router_id, command.transport_id, command.producer_id, command.paused
+        )
+        return commands.Consumed(
+            consumer_id=consumer_id,
+            kind=producer.kind,
+            type=ConsumerType.SIMPLE,
+            rtp_parameters=producer.rtp_parameters,
+            producer_paused=producer.paused,
+        )
+
+    def _pause_producer(self, producer_id: ProducerId, paused: bool) -> None:
+        producer = self._found(self.producers, "producer", producer_id)
+        if producer.paused != paused:
+            producer.paused = paused
+            event = events.ProducerPaused if paused else events.ProducerResumed
+            self._events.append(event(router_id=producer.router_id, producer_id=producer_id))
+
+    def _pause_consumer(self, consumer_id: ConsumerId, paused: bool) -> None:
+        consumer = self._found(self.consumers, "consumer", consumer_id)
+        if consumer.paused != paused:
+            consumer.paused = paused
+            event = events.ConsumerPaused if paused else events.ConsumerResumed
+            self._events.append(event(router_id=consumer.router_id, consumer_id=consumer_id))
+
+    def _uuid(self) -> str:
+        return str(UUID(int=next(self._numbers)))
+
+    def _ice(self) -> IceParameters:
+        return IceParameters(username_fragment=f"ufrag{next(self._numbers)}", password="p" * 24)
+
+    @staticmethod
+    def _found(table: dict[K, V], kind: str, id_: K) -> V:
+        if id_ not in table:
+            raise NotFound.of(kind, id_)
+        return table[id_]
+
+
+class FakeWorker:
+    """`FakeEngine` behind the `Worker` protocol; a command that `hold` names waits until `released` is set."""
+
+    def __init__(self, on_events: Callable[[Sequence[events.Event]], None] | None = None) -> None:
+        self.engine = FakeEngine()
+        self.on_events = on_events
+        self.hold: type[commands.Command] | None = None
+        self.held = trio.Event()
+        self.released = trio.Event()
+
+    @property
+    def id(self) -> WorkerId:
+        return WorkerId("fake-1")
+
+    async def execute(self, command: commands.Command) -> commands.Result:
+        await trio.lowlevel.checkpoint()
+        if self.hold is not None and isinstance(command, self.hold):
+            self.held.set()
+            await self.released.wait()
+        try:
+            return self.engine.execute(command)
+        finally:
+            drained = self.engine.drain()
+            if drained and self.on_events is not None:
+                self.on_events(drained)
+
+    async def info(self) -> WorkerInfo:
+        await trio.lowlevel.checkpoint()
+        counts = self.engine.counts()
+        return WorkerInfo(
+            id=self.id,
+            pid=os.getpid(),
+            state="running",
+            cpu_seconds=0.0,
+            rss_bytes=0,
+            router_count=counts.routers,
+            producer_count=counts.producers,
+            consumer_count=counts.consumers,
+            forwarded_packets_per_second=0.0,
+            media=counts,
+        )
