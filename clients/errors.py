@@ -1,0 +1,90 @@
+"""What can go wrong for a client; the class says whose fault it is.
+
+ClientError
+├── Refused              the server said no, and why
+├── Disconnected         the participant socket is gone
+├── ProtocolViolation    the server said something that the contract does not know
+├── TransportFailed      ICE or DTLS did not come up, or was lost
+├── MediaFailed          a track or an encoder of ours raised
+├── NothingInCommon      no codec that both sides know
+└── ServerFailed         a server process did not start, or ended by itself
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+from labsfu.errors import InvalidValue, LabsfuError
+from labsfu.wire.base import from_json
+from labsfu.wire.payloads import Problem
+
+
+class ClientError(LabsfuError):
+    """Everything the clients raise on purpose."""
+
+
+class Refused(ClientError):
+    """The server refused a request; nothing changed.
+
+    Attributes:
+        type: problem type, e.g. `/problems/room-full`; `about:blank` when the answer had no problem body.
+        detail: the server's sentence.
+        status: HTTP status; None on the participant socket.
+        action: the refused action of the participant socket; None over HTTP.
+    """
+
+    def __init__(self, type_: str, detail: str, *, status: int | None = None, action: str | None = None) -> None:
+        where = f"{status} " if status is not None else f"{action} " if action is not None else ""
+        super().__init__(f"{where}{type_}: {detail}")
+        self.type = type_
+        self.detail = detail
+        self.status = status
+        self.action = action
+
+    @classmethod
+    def from_http(cls, status: int, phrase: str, body: bytes) -> Self:
+        """The refusal that an HTTP response is: of its problem body (RFC 9457), or of its status line alone."""
+        try:
+            problem = from_json(body, Problem)
+        except InvalidValue:
+            return cls("about:blank", phrase or "no reason given", status=status)
+        return cls(problem.type, problem.detail, status=status)
+
+    @property
+    def slug(self) -> str:
+        """Last part of the type: `/problems/room-full` has the slug `room-full`."""
+        return self.type.rpartition("/")[2]
+
+
+class Disconnected(ClientError):
+    """The participant socket is gone.
+
+    Attributes:
+        code: WebSocket close code (RFC 6455 7.4); 1006 when there was no close frame.
+        reason: the reason in the close frame, or what the connection died of.
+    """
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"socket closed with {code}{f': {reason}' if reason else ''}")
+        self.code = code
+        self.reason = reason
+
+
+class ProtocolViolation(ClientError):
+    """The server said something that the contract does not know, or at the wrong time."""
+
+
+class TransportFailed(ClientError):
+    """ICE or DTLS did not come up in time, or was lost."""
+
+
+class MediaFailed(ClientError):
+    """A track or an encoder raised while we were sending."""
+
+
+class NothingInCommon(ClientError):
+    """The router and this client share no codec of the kind."""
+
+
+class ServerFailed(ClientError):
+    """A server process did not become ready, or ended by itself; the message has the tail of its stderr."""
