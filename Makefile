@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check format docs clean
+.PHONY: demo test check format bench docs clean
 
 demo: $(READY)  ## server, three clients, a real call, a verdict
 	$(BIN)/labsfu demo
@@ -21,6 +21,9 @@ check: $(READY)  ## style, types, layers
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(READY)  ## what forwarding a packet costs
+	$(BIN)/python -m tests.bench.forwarding
 
 docs: $(READY)  ## docs/rfc.md, from the markers in the tests
 	$(BIN)/python -m tests.support.rfc_index --write docs/rfc.md

@@ -29,9 +29,10 @@ def test_a_sans_io_module_loads_no_loop_and_no_server(module: str) -> None:
 
 
 def test_the_vocabulary_loads_nothing_of_the_server() -> None:
-    code = "import sys, labsfu.wire.socket, labsfu.wire.commands; print(*(m for m in sys.modules if m.startswith('labsfu')))"
+    code = "import sys, labsfu.wire.socket, labsfu.wire.commands; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert {name for name in loaded if not name.startswith("labsfu.wire")} == {"labsfu", "labsfu.errors"}
+    ours = {name for name in loaded if name.startswith("labsfu")}
+    assert {name for name in ours if not name.startswith("labsfu.wire")} == {"labsfu", "labsfu.errors"}
 
 
 @pytest.mark.parametrize("path", modules(*SANS_IO), ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -12,7 +12,7 @@ from labsfu.core.dtls.certificate import DtlsCertificate, generate_certificate
 from labsfu.core.dtls.endpoint import DtlsEndpoint
 from labsfu.core.dtls.state import DtlsRole as EndpointRole
 from labsfu.core.engine import Engine
-from labsfu.core.outputs import Address
+from labsfu.core.outputs import Address, Transmit
 from labsfu.core.rtcp.compound import RtcpPacket, parse_compound
 from labsfu.core.srtp.buffer import SrtpBuffer
 from labsfu.core.srtp.session import SrtpReceiver, SrtpSender
@@ -103,10 +103,13 @@ class Peer:
                 length = self._srtp[1].unprotect_rtp(self._buffer, length)
                 self.rtp.append(bytes(self._buffer.view[:length]))
 
-    def send_rtp(self, packet: bytes) -> None:
+    def protect(self, packet: bytes) -> bytes:
         assert self._srtp is not None
         length = self._srtp[0].protect_rtp(self._buffer, self._buffer.load(packet))
-        self.lab.send(self.address, bytes(self._buffer.view[:length]))
+        return bytes(self._buffer.view[:length])
+
+    def send_rtp(self, packet: bytes) -> None:
+        self.lab.send(self.address, self.protect(packet))
 
     def send_rtcp(self, *packets: RtcpPacket) -> None:
         assert self._srtp is not None
@@ -132,7 +135,7 @@ class Peer:
 class Lab:
     """One engine, one router, any number of peers."""
 
-    def __init__(self, seed: int = 1) -> None:
+    def __init__(self, seed: int = 1, transmit: Transmit | None = None) -> None:
         self.now = START
         self.events: list[Event] = []
         self.peers: dict[Address, Peer] = {}
@@ -143,7 +146,7 @@ class Lab:
             entropy=SeededEntropy(seed),
             unix_offset=UNIX_START - START,
             certificate=certificate("server"),
-            transmit=self._transmit,
+            transmit=self._transmit if transmit is None else transmit,
             candidates=[
                 IceCandidate(
                     foundation="udpcandidate",
