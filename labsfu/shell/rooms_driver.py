@@ -109,13 +109,16 @@ class RoomsDriver:
             self.call(partial(self.rooms.on_event, event))
 
     async def keep_time(self) -> None:
-        """End grace times when they are over, for ever."""
+        """End grace times when they are over, until stopped."""
         while True:
             deadline = self.rooms.deadline()
             self._timer = trio.CancelScope(deadline=float("inf") if deadline is None else deadline)
             with self._timer:
                 await trio.sleep_forever()
-            await self.run(self.rooms.tick(self.now()))
+            try:
+                await self.run(self.rooms.tick(self.now()))
+            except Unavailable:  # stopped; closings that a worker refuses end the flow all the same
+                return
 
     def stop(self) -> None:
         """Give up the flows that still wait for a worker; new ones are refused."""

@@ -109,6 +109,11 @@ class Problem(Wire):
     errors: tuple[str, ...] | Absent = ABSENT
 
 
+def problem_type(slug: str) -> str:
+    """The problem type of a slug: `room-full` is `/problems/room-full`, on HTTP and on the socket."""
+    return f"/problems/{slug}"
+
+
 class Message(Wire):
     """The success message of an action."""
 

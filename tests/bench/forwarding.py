@@ -126,7 +126,7 @@ def measure_calibration(sock: socket.socket, targets: list[Address], packets: in
     for number in range(packets):
         stamp(data, 0, 0x80, 111, number & 0xFFFF, number * 960 & 0xFFFFFFFF, 4242)
         length = protect(buffer, PACKET_BYTES)
-        try:
+        try:  # noqa: SIM105 - `suppress` costs time, and this loop must have none to spare
             send(view[:length], targets[number % count])
         except BlockingIOError:
             pass

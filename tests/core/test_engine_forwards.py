@@ -21,6 +21,7 @@ from labsfu.wire.events import (
     RouterClosed,
     TransportClosed,
 )
+from labsfu.wire.rtp import RtpCapabilities
 from labsfu.wire.transport import DtlsState, IceState
 from tests.support.lab import START, UNIX_START, Lab
 from tests.support.media import (
@@ -115,7 +116,7 @@ def test_an_extension_that_the_client_does_not_know_is_not_sent() -> None:
     sender, upstream = lab.connected_peer()
     producer = produce(lab, upstream, audio_parameters())
     receiver, downstream = lab.connected_peer()
-    bare = commands.RtpCapabilities(codecs=lab.capabilities.codecs)
+    bare = RtpCapabilities(codecs=lab.capabilities.codecs)
     consume(lab, downstream, producer, capabilities=bare)
     sender.send_rtp(audio_packet(1))
     lab.pump()
@@ -208,15 +209,14 @@ def test_after_a_pause_the_sequence_goes_on_without_a_gap() -> None:
     producer = produce(lab, upstream, audio_parameters())
     receiver, downstream = lab.connected_peer()
     answer = consume(lab, downstream, producer)
-    names = {"router_id": lab.router, "consumer_id": answer.consumer_id}
     for number in range(1, 4):
         sender.send_rtp(audio_packet(number))
     lab.pump()
-    lab.do(commands.PauseConsumer(**names), commands.Done)
+    lab.do(commands.PauseConsumer(router_id=lab.router, consumer_id=answer.consumer_id), commands.Done)
     for number in range(4, 50):
         sender.send_rtp(audio_packet(number))
     lab.pump()
-    lab.do(commands.ResumeConsumer(**names), commands.Done)
+    lab.do(commands.ResumeConsumer(router_id=lab.router, consumer_id=answer.consumer_id), commands.Done)
     for number in range(50, 53):
         sender.send_rtp(audio_packet(number))
     lab.pump()

@@ -25,6 +25,7 @@ from wsproto.events import (
     Request,
     TextMessage,
 )
+from wsproto.utilities import LocalProtocolError
 
 from labsfu.api.app import create_app
 from labsfu.api.context import Api, Identity
@@ -90,7 +91,13 @@ class Served(ApiWorld):
         self.listener = bind_http("127.0.0.1", 0)
         self.address: tuple[str, int] = self.listener.getsockname()
         self.peers: list[Peer] = []
+        self.ended = trio.Event()
         self.http = HttpServer(cast("ASGIFramework", self.app), hypercorn_config(config.message_bytes), self.listener)
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Serve; `ended` is set when no connection is left."""
+        await self.http.run(task_status=task_status)
+        self.ended.set()
 
     async def connect(self, path: str) -> Peer:
         """A WebSocket; refused ones have a `refusal`."""
@@ -113,12 +120,13 @@ async def serving(config: Config | None = None) -> AsyncIterator[Served]:
     served = Served(config or Config())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(served.driver.keep_time)
-        await nursery.start(served.http.run)
+        await nursery.start(served.run)
         try:
             yield served
         finally:
             for peer in served.peers:
                 peer.stream.socket.close()
+            served.driver.stop()
         nursery.cancel_scope.cancel()
 
 
@@ -201,7 +209,11 @@ class Peer:
         await self.stream.aclose()
 
     async def _send(self, event: Event) -> None:
-        await self.stream.send_all(self._connection.send(event))
+        try:
+            data = self._connection.send(event)
+        except LocalProtocolError:
+            return  # a pong, and the server's close came right behind its ping
+        await self.stream.send_all(data)
 
     async def _next(self) -> Event:
         while not self._events:

@@ -12,6 +12,7 @@ from labsfu.core.dtls.certificate import DtlsCertificate, generate_certificate
 from labsfu.core.dtls.endpoint import DtlsEndpoint
 from labsfu.core.dtls.state import DtlsRole as EndpointRole
 from labsfu.core.engine import Engine
+from labsfu.core.entropy import Entropy
 from labsfu.core.outputs import Address, Transmit
 from labsfu.core.rtcp.compound import RtcpPacket, parse_compound
 from labsfu.core.srtp.buffer import SrtpBuffer
@@ -44,6 +45,22 @@ def certificate(name: str) -> DtlsCertificate:
     return generate_certificate(now - timedelta(days=1), now + timedelta(days=1), name)
 
 
+def check(
+    options: TransportOptions, *, nominate: bool = True, controlled: bool = False, password: str | None = None
+) -> bytes:
+    """A connectivity check for a transport of the engine."""
+    ice = options.ice_parameters
+    return encode_request(
+        bytes(12),
+        f"{ice.username_fragment}:peer",
+        ice.password if password is None else password,
+        priority=1,
+        controlling=None if controlled else 1,
+        controlled=1 if controlled else None,
+        use_candidate=nominate,
+    )
+
+
 class Peer:
     """A WebRTC peer, sans-IO: full ICE's checks, either DTLS role, SRTP."""
 
@@ -51,7 +68,8 @@ class Peer:
         self.lab = lab
         self.address = address
         self.role = role
-        self.dtls = DtlsEndpoint(certificate(f"peer-{address[0]}-{address[1]}"))
+        self.certificate = certificate(f"peer-{address[0]}-{address[1]}")
+        self.dtls = DtlsEndpoint(self.certificate)
         self.options: TransportOptions | None = None
         self.rtp: list[bytes] = []
         self.rtcp: list[RtcpPacket] = []
@@ -64,24 +82,21 @@ class Peer:
         return self._srtp is not None
 
     def dtls_parameters(self) -> DtlsParameters:
-        fingerprint = certificate(f"peer-{self.address[0]}-{self.address[1]}").fingerprint()
         return DtlsParameters(
             role=DtlsRole(self.role.value),
-            fingerprints=(DtlsFingerprint(algorithm="sha-256", value=fingerprint),),
+            fingerprints=(DtlsFingerprint(algorithm="sha-256", value=self.certificate.fingerprint()),),
         )
 
-    def check(self, options: TransportOptions, *, nominate: bool = True, password: str | None = None) -> None:
+    def check(
+        self,
+        options: TransportOptions,
+        *,
+        nominate: bool = True,
+        controlled: bool = False,
+        password: str | None = None,
+    ) -> None:
         self.options = options
-        ice = options.ice_parameters
-        request = encode_request(
-            bytes(12),
-            f"{ice.username_fragment}:peer",
-            ice.password if password is None else password,
-            priority=1,
-            controlling=1,
-            use_candidate=nominate,
-        )
-        self.lab.send(self.address, request)
+        self.lab.send(self.address, check(options, nominate=nominate, controlled=controlled, password=password))
 
     def start_dtls(self) -> None:
         self.dtls.start(self.role, self.lab.now)
@@ -135,7 +150,7 @@ class Peer:
 class Lab:
     """One engine, one router, any number of peers."""
 
-    def __init__(self, seed: int = 1, transmit: Transmit | None = None) -> None:
+    def __init__(self, entropy: Entropy | None = None, transmit: Transmit | None = None) -> None:
         self.now = START
         self.events: list[Event] = []
         self.peers: dict[Address, Peer] = {}
@@ -143,7 +158,7 @@ class Lab:
         self._flying: deque[tuple[Address, Address, bytes]] = deque()
         self.sent: list[tuple[Address, bytes]] = []
         self.engine = Engine(
-            entropy=SeededEntropy(seed),
+            entropy=SeededEntropy() if entropy is None else entropy,
             unix_offset=UNIX_START - START,
             certificate=certificate("server"),
             transmit=self._transmit if transmit is None else transmit,
@@ -177,6 +192,17 @@ class Lab:
         address: Address = (f"198.51.100.{len(self.peers) + 1}", port)
         peer = self.peers[address] = Peer(self, address, role)
         return peer
+
+    def alias(self, peer: Peer, port: int) -> Address:
+        """Another address at which the peer is reached."""
+        address: Address = (peer.address[0], port)
+        self.peers[address] = peer
+        return address
+
+    def check_from(self, address: Address, options: TransportOptions, *, nominate: bool) -> None:
+        """Have a check come from another address."""
+        self.send(address, check(options, nominate=nominate))
+        self.pump()
 
     def connect(self, transport_id: TransportId, peer: Peer) -> None:
         command = commands.ConnectWebRtcTransport(
@@ -216,8 +242,8 @@ class Lab:
         while True:
             self.pump()
             due = [self.engine.deadline(), *(peer.dtls.deadline() for peer in self.peers.values())]
-            at = min((d for d in due if d is not None), default=end)
-            if at > end:
+            at = min((d for d in due if d is not None), default=None)
+            if at is None or at > end:
                 break
             # A deadline that stays in the past would stop time.
             self.now = max(self.now + 1e-4, at)

@@ -206,7 +206,9 @@ class MediaSession:
             self._link.send_rtcp(compound)
 
     def deadline(self) -> float | None:
-        """When `tick` has something to do."""
+        """When `tick` has something to do; nothing while the link is down."""
+        if not self._link.up:
+            return None
         due = [] if self._next_report is None else [self._next_report]
         for producer in self.producers.values():
             for stream in producer.streams.values():

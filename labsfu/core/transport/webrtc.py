@@ -264,6 +264,7 @@ class WebRtcTransport:
     def tick(self, now: float) -> None:
         """Do what is due at every gate."""
         self._ice.tick(now)
+        self._forget_evicted()
         self._dtls.tick(now)
         self._flush_dtls()
         self._settle(now)
@@ -288,7 +289,7 @@ class WebRtcTransport:
         self._flush_dtls()
 
     def _forget_evicted(self) -> None:
-        """The agent keeps a few paths only; so do we."""
+        """The agent keeps a few paths only, and none without consent; so do we."""
         for address in [address for address in self.addresses if not self._ice.knows(address)]:
             del self.addresses[address]
 

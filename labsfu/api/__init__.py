@@ -1,0 +1,1 @@
+"""The HTTP and WebSocket surface, on Quart-Trio: thin, it parses, asks once, renders."""

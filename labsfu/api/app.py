@@ -1,0 +1,75 @@
+"""The application: every route of every module, every refusal as a problem."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from quart import Response, request, websocket
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException
+
+from labsfu.api import health, participant, problems, room
+from labsfu.api.context import Api
+from labsfu.api.query import parse_query
+from labsfu.api.routing import AnyRoute, Call, Reply, Route, SocketRoute
+from labsfu.api.sfu import info
+from labsfu.errors import CommandError
+from labsfu.wire.base import to_json
+
+ROUTES: tuple[AnyRoute, ...] = (*health.ROUTES, *info.ROUTES, *room.ROUTES, *participant.ROUTES)
+
+
+def create_app(api: Api) -> QuartTrio:
+    """Build the ASGI application (without the guard, which is wrapped around it)."""
+    app = QuartTrio("labsfu", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = api.config.body_bytes
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    app.url_map.merge_slashes = False
+    setup_routes(app, api)
+    setup_refusals(app, api)
+    return app
+
+
+def setup_routes(app: QuartTrio, api: Api) -> None:
+    """Register the route table."""
+    for route in ROUTES:
+        path = route.path.replace("{", "<").replace("}", ">")
+        if isinstance(route, SocketRoute):
+            app.add_websocket(path, endpoint=f"WS {route.path}", view_func=_socket_view(api, route))
+        else:
+            endpoint = f"{route.method} {route.path}"
+            app.add_url_rule(path, endpoint=endpoint, view_func=_view(api, route), methods=[route.method])
+
+
+def setup_refusals(app: QuartTrio, api: Api) -> None:
+    """Have every error answered as a problem."""
+
+    async def on_exception(error: Exception) -> Response:
+        return problems.respond_unexpected(api, error)
+
+    app.register_error_handler(CommandError, problems.on_command_error)
+    app.register_error_handler(HTTPException, problems.on_http_exception)
+    app.register_error_handler(Exception, on_exception)
+
+
+def _view(api: Api, route: Route) -> Callable[..., Awaitable[Response]]:  # type: ignore[type-arg]  # of whatever query
+    async def view(**path: str) -> Response:
+        query = parse_query(route.query, request.args.items(multi=True))
+        return _render(await route.handler(api, Call(path, query)))
+
+    return view
+
+
+def _socket_view(api: Api, route: SocketRoute) -> Callable[..., Awaitable[None]]:  # type: ignore[type-arg]  # of whatever query
+    async def view(**path: str) -> None:
+        query = parse_query(route.query, websocket.args.items(multi=True))
+        await route.handler(api, Call(path, query))
+
+    return view
+
+
+def _render(reply: Reply) -> Response:
+    response = Response(to_json(reply.body), status=reply.status, content_type="application/json")
+    if reply.location is not None:
+        response.headers["Location"] = reply.location
+    return response

@@ -1,0 +1,44 @@
+"""What every handler is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from labsfu.config import Config
+from labsfu.shell.rooms_driver import RoomsDriver
+from labsfu.wire.payloads import Listen
+from labsfu.wire.rtp import RtpCapabilities
+from labsfu.wire.worker import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """This run of the server. `started_at` is epoch milliseconds, `started` monotonic seconds."""
+
+    id: str
+    version: str
+    started_at: int
+    started: float
+    listen: Listen
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The parts of the server that handlers use.
+
+    Attributes:
+        rooms: runs the rooms.
+        workers: the media engines.
+        rtp_capabilities: what every router offers.
+        config: the settings.
+        identity: this run of the server.
+        new_id: makes UUIDs.
+    """
+
+    rooms: RoomsDriver
+    workers: tuple[Worker, ...]
+    rtp_capabilities: RtpCapabilities
+    config: Config
+    identity: Identity
+    new_id: Callable[[], str]

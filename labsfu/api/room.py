@@ -1,0 +1,53 @@
+"""Rooms over HTTP."""
+
+from __future__ import annotations
+
+from labsfu.api.context import Api
+from labsfu.api.query import NoQuery, Size
+from labsfu.api.routing import AnyRoute, Call, Reply, Route
+from labsfu.rooms.opening import RoomPlan
+from labsfu.wire.base import ABSENT, Absent, Wire
+from labsfu.wire.ids import RoomId, check_token
+from labsfu.wire.payloads import Message, RoomList, RoomType
+
+
+class CreateRoomQuery(Wire):
+    """What a new room is to be."""
+
+    room_type: RoomType
+    room_size: Size
+    room_id: str | Absent = ABSENT
+
+
+async def create_handler(api: Api, call: Call[CreateRoomQuery]) -> Reply:
+    """Make a room."""
+    query = call.query
+    room_id = None if query.room_id is ABSENT else RoomId(check_token("room", query.room_id))
+    plan = RoomPlan(query.room_type, query.room_size, room_id)
+    room = await api.rooms.run(api.rooms.rooms.create_room(plan, api.rooms.now()))
+    return Reply(room, 201, f"/rooms/{room.id}")
+
+
+async def list_handler(api: Api, call: Call[NoQuery]) -> Reply:  # noqa: ARG001 - every handler takes the same
+    """Show all rooms."""
+    return Reply(RoomList(rooms=api.rooms.rooms.rooms()))
+
+
+async def get_handler(api: Api, call: Call[NoQuery]) -> Reply:
+    """Show a room."""
+    return Reply(api.rooms.rooms.room(call.room_id))
+
+
+async def delete_handler(api: Api, call: Call[NoQuery]) -> Reply:
+    """End a room and everyone in it."""
+    room_id = call.room_id
+    await api.rooms.run(api.rooms.rooms.delete_room(room_id))
+    return Reply(Message(message=f"room {room_id} is closed"))
+
+
+ROUTES: tuple[AnyRoute, ...] = (
+    Route("POST", "/rooms", create_handler, CreateRoomQuery),
+    Route("GET", "/rooms", list_handler, NoQuery),
+    Route("GET", "/rooms/{roomId}", get_handler, NoQuery),
+    Route("DELETE", "/rooms/{roomId}", delete_handler, NoQuery),
+)

@@ -1,0 +1,1 @@
+"""Routes of the selective forwarding unit itself."""

@@ -1,0 +1,228 @@
+"""The configuration: one frozen value, read once, handed on explicitly.
+
+A setting comes from a flag, else from the environment (`LABSFU_MEDIA_PORT` for `--media-port`), else from the TOML
+file (`media-port`), else it has its default. A wrong one is named with where it came from.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+from labsfu.errors import ConfigError
+
+T = TypeVar("T")
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class MediaListen:
+    """Where media comes in: UDP on `address` and `port` (0: any free one); clients are told `announce` instead."""
+
+    address: str
+    port: int
+    announce: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings of a server.
+
+    Attributes:
+        host: address or name that HTTP is bound to.
+        port: port of HTTP; 0 means any free one.
+        media: where media comes in.
+        log_level: least level that is logged.
+        token: what callers must show; None: nothing (on loopback only).
+        hosts: names in `Host` that are answered besides loopback ones, when bound to loopback.
+        origins: origins (`https://lab.example`) whose pages may call besides loopback ones, when bound to loopback.
+        participant_grace: seconds a participant outlives its lost socket.
+        room_grace: seconds an empty room lives on.
+        message_bytes: largest message a client may send over its socket.
+        body_bytes: largest body of an HTTP request.
+        outbox_bytes: what may wait for a client that does not read.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    media: MediaListen = MediaListen("127.0.0.1", 40000, None)
+    log_level: str = "info"
+    token: str | None = None
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    participant_grace: float = 10.0
+    room_grace: float = 30.0
+    message_bytes: int = 256 * 1024
+    body_bytes: int = 1024 * 1024
+    outbox_bytes: int = 4 * 1024 * 1024
+
+    @property
+    def loopback(self) -> bool:
+        """HTTP is bound to loopback: only this machine can call."""
+        return is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address (IPv6 with or without brackets) is this machine's loopback."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
+    except ValueError:
+        return False
+
+
+def load_config(flags: Mapping[str, str | None], environment: Mapping[str, str], file: Path | None = None) -> Config:
+    """Read the configuration.
+
+    Args:
+        flags: by name of the setting (`media-port`), None for those not given.
+        environment: the process's environment.
+        file: a TOML file with the settings' names as keys.
+
+    Raises:
+        ConfigError: a setting is wrong; the message names it and the value in one line.
+    """
+    sources = _Sources(flags, environment, file)
+    media = MediaListen(
+        address=sources.read("media-address", _address, "127.0.0.1"),
+        port=sources.read("media-port", _port, 40000),
+        announce=sources.read("announce", _address, None),
+    )
+    defaults = Config()
+    config = Config(
+        media=media,
+        host=sources.read("host", _text, defaults.host),
+        port=sources.read("port", _port, defaults.port),
+        log_level=sources.read("log-level", _log_level, defaults.log_level),
+        token=sources.read("token", _text, None, secret=True),
+        hosts=sources.read("hosts", _texts, ()),
+        origins=sources.read("origins", _texts, ()),
+        participant_grace=sources.read("participant-grace", _seconds, defaults.participant_grace),
+        room_grace=sources.read("room-grace", _seconds, defaults.room_grace),
+        message_bytes=sources.read("message-bytes", _bytes, defaults.message_bytes),
+        body_bytes=sources.read("body-bytes", _bytes, defaults.body_bytes),
+        outbox_bytes=sources.read("outbox-bytes", _bytes, defaults.outbox_bytes),
+    )
+    sources.check_all_known()
+    _check_together(config)
+    return config
+
+
+def _check_together(config: Config) -> None:
+    if not config.loopback and config.token is None:
+        raise ConfigError(f"host '{config.host}' is not loopback: set --token or LABSFU_TOKEN")
+    if ipaddress.ip_address(config.media.address).is_unspecified and config.media.announce is None:
+        raise ConfigError(f"media-address '{config.media.address}' is no address to tell clients: set --announce")
+
+
+class _Sources:
+    """Where settings come from, first come first served."""
+
+    def __init__(self, flags: Mapping[str, str | None], environment: Mapping[str, str], file: Path | None) -> None:
+        self._flags = flags
+        self._environment = environment
+        self._file = file
+        self._table = MappingProxyType({} if file is None else _read_toml(file))
+        self._known: set[str] = set()
+
+    def read(self, name: str, parse: Callable[[object], T], default: T, *, secret: bool = False) -> T:
+        """The parsed value of a setting."""
+        self._known.add(name)
+        found = self._find(name)
+        if found is None:
+            return default
+        where, value = found
+        try:
+            return parse(value)
+        except ValueError as error:
+            shown = "its value" if secret else f"{value!r}"
+            raise ConfigError(f"{where}: {shown} is not {error}") from None
+
+    def check_all_known(self) -> None:
+        """A key of the file that no setting has is a typo."""
+        for name in self._table:
+            if name not in self._known:
+                raise ConfigError(f"{self._file}: there is no setting '{name}'")
+
+    def _find(self, name: str) -> tuple[str, object] | None:
+        flag = self._flags.get(name)
+        if flag is not None:
+            return f"--{name}", flag
+        variable = "LABSFU_" + name.replace("-", "_").upper()
+        if variable in self._environment:
+            return variable, self._environment[variable]
+        if name in self._table:
+            return f"{self._file}: {name}", self._table[name]
+        return None
+
+
+def _read_toml(file: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"--config: cannot read '{file}': {error.strerror}") from None
+    except ValueError as error:  # not UTF-8, or not TOML
+        raise ConfigError(f"--config: '{file}' is not TOML: {error}".replace("\n", " ")) from None
+
+
+# Parsers raise ValueError with what the value should have been.
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a text")
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    items = [item.strip() for item in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(items, list) or not all(isinstance(item, str) and item for item in items):
+        raise ValueError("a list of texts (in the environment: separated by commas)")
+    return tuple(items)
+
+
+def _integer(value: object, low: int, high: int, what: str) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(what)
+    return value
+
+
+def _port(value: object) -> int:
+    return _integer(value, 0, 65535, "a port (0 to 65535; 0: any free one)")
+
+
+def _bytes(value: object) -> int:
+    return _integer(value, 1024, 1 << 30, "a number of bytes (1024 to 1073741824)")
+
+
+def _seconds(value: object) -> float:
+    try:
+        seconds = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]  # anything else raises
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not 0 <= seconds <= 86400:
+        raise ValueError("a number of seconds (0 to 86400)")
+    return seconds
+
+
+def _address(value: object) -> str:
+    try:
+        return str(ipaddress.ip_address(_text(value)))
+    except ValueError:
+        raise ValueError("an IP address") from None
+
+
+def _log_level(value: object) -> str:
+    if value not in LOG_LEVELS:
+        raise ValueError(f"one of {', '.join(LOG_LEVELS)}")
+    return str(value)

@@ -1,0 +1,98 @@
+"""Where to find things: rooms by id, participants by connection, what the engine names by its id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from labsfu.errors import NotFound
+from labsfu.rooms.grace import Grace
+from labsfu.rooms.participant import Consumer, Participant, Producer
+from labsfu.rooms.room import Room
+from labsfu.rooms.wishes import ConnectionId
+from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, TransportId
+from labsfu.wire.socket import TransportSide
+
+
+class Stillborn:
+    """Ids of things that the engine closed before the flow that made them could adopt them.
+
+    The engine's events may overtake its answers; an id that nobody knows is remembered while any flow is waiting.
+    """
+
+    def __init__(self) -> None:
+        self._waiting = 0
+        self._ids: set[str] = set()
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Remember unknown closings while the block runs."""
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._ids.clear()
+
+    def add(self, id_: str) -> None:
+        """The engine closed something that nobody knows."""
+        if self._waiting:
+            self._ids.add(id_)
+
+    def __contains__(self, id_: str) -> bool:
+        return id_ in self._ids
+
+
+class Directory:
+    """All that lives, each thing once under its id; and what lives on a grace time.
+
+    Args:
+        participant_grace: seconds a participant outlives its lost socket.
+        room_grace: seconds an empty room lives on.
+    """
+
+    def __init__(self, *, participant_grace: float, room_grace: float) -> None:
+        self.rooms: dict[RoomId, Room] = {}
+        self.routers: dict[RouterId, Room] = {}
+        self.connections: dict[ConnectionId, Participant] = {}
+        self.transports: dict[TransportId, tuple[Participant, TransportSide]] = {}
+        self.producers: dict[ProducerId, Producer] = {}
+        self.consumers: dict[ConsumerId, Consumer] = {}
+        self.stillborn = Stillborn()
+        self.lost: Grace[Participant] = Grace(participant_grace)
+        self.empty: Grace[Room] = Grace(room_grace)
+
+    def room(self, room_id: RoomId) -> Room:
+        """The room of this id.
+
+        Raises:
+            NotFound: there is none.
+        """
+        room = self.rooms.get(room_id)
+        if room is None:
+            raise NotFound.of("room", room_id)
+        return room
+
+    def participant(self, room_id: RoomId, participant_id: ParticipantId) -> Participant:
+        """The participant of this id in this room.
+
+        Raises:
+            NotFound: no such room, or nobody of that id in it.
+        """
+        participant = self.room(room_id).participants.get(participant_id)
+        if participant is None:
+            raise NotFound.of("participant", participant_id)
+        return participant
+
+    @staticmethod
+    def check_alive(participant: Participant) -> None:
+        """After a yield: is this one still in a room that is open?
+
+        Raises:
+            NotFound: the room or the participant is gone.
+        """
+        if participant.room.closed:
+            raise NotFound.of("room", participant.room.id)
+        if participant.ended:
+            raise NotFound.of("participant", participant.id)

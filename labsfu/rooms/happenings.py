@@ -1,0 +1,81 @@
+"""What the media engine tells of its own accord, and what that means for people."""
+
+from __future__ import annotations
+
+from labsfu.rooms.closing import Closing
+from labsfu.rooms.directory import Directory
+from labsfu.rooms.notices import Notices, producer_flow
+from labsfu.wire import events
+from labsfu.wire import socket as wire
+from labsfu.wire.ids import ConsumerId, ProducerId, RouterId, TransportId
+
+
+class Happenings:
+    """Applies the engine's events. One that repeats what rooms asked for themselves finds nothing to do."""
+
+    def __init__(self, directory: Directory, notices: Notices, closing: Closing) -> None:
+        self._directory = directory
+        self._notices = notices
+        self._closing = closing
+
+    def on_event(self, event: events.Event) -> None:
+        """Bring the books in line with the engine and tell whoever is concerned."""
+        match event:
+            case events.ConsumerClosed():
+                self._consumer_closed(event.consumer_id, event.reason)
+            case events.ProducerClosed():
+                self._producer_closed(event.producer_id)
+            case events.TransportClosed():
+                self._transport_closed(event.transport_id)
+            case events.RouterClosed():
+                self._router_closed(event.router_id)
+            case events.ProducerPaused() | events.ProducerResumed():
+                self._producer_flow(event.producer_id, paused=isinstance(event, events.ProducerPaused))
+            case events.ConsumerPaused() | events.ConsumerResumed():
+                self._consumer_flow(event.consumer_id, paused=isinstance(event, events.ConsumerPaused))
+            case _:
+                pass  # makings are adopted by whoever asked; the states of ICE and DTLS concern nobody here
+
+    def _consumer_closed(self, consumer_id: ConsumerId, reason: str) -> None:
+        consumer = self._directory.consumers.get(consumer_id)
+        if consumer is None:
+            self._directory.stillborn.add(consumer_id)
+        else:
+            self._closing.end_consumer(consumer, reason)
+
+    def _producer_closed(self, producer_id: ProducerId) -> None:
+        producer = self._directory.producers.get(producer_id)
+        if producer is None:
+            self._directory.stillborn.add(producer_id)
+            return
+        self._closing.end_producer(producer)
+        removed = wire.ProducerRemoved(participant_id=producer.owner.id, producer_id=producer.id)
+        self._notices.tell(producer.owner, removed)
+
+    def _transport_closed(self, transport_id: TransportId) -> None:
+        found = self._directory.transports.pop(transport_id, None)
+        if found is None:
+            self._directory.stillborn.add(transport_id)
+            return
+        participant, side = found
+        del participant.transports[side]
+
+    def _router_closed(self, router_id: RouterId) -> None:
+        room = self._directory.routers.get(router_id)
+        if room is None:
+            self._directory.stillborn.add(router_id)
+        else:
+            self._closing.close_room(room)
+
+    def _producer_flow(self, producer_id: ProducerId, *, paused: bool) -> None:
+        producer = self._directory.producers.get(producer_id)
+        if producer is not None and producer.paused != paused:
+            producer.paused = paused
+            self._notices.tell_room(producer.owner.room, producer_flow(producer))
+
+    def _consumer_flow(self, consumer_id: ConsumerId, *, paused: bool) -> None:
+        consumer = self._directory.consumers.get(consumer_id)
+        if consumer is not None and consumer.paused != paused:
+            consumer.paused = paused
+            signal = wire.ConsumerPaused if paused else wire.ConsumerResumed
+            self._notices.tell(consumer.owner, signal(id=consumer.id))

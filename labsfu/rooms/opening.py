@@ -1,0 +1,150 @@
+"""How rooms and participants come to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from labsfu.errors import CommandError, Conflict, Unavailable
+from labsfu.rooms.closing import Closing
+from labsfu.rooms.directory import Directory
+from labsfu.rooms.joining import Joining
+from labsfu.rooms.participant import Participant
+from labsfu.rooms.rights import DEFAULT_SIZE, check_size
+from labsfu.rooms.room import Room
+from labsfu.rooms.wishes import ConnectionId, Flow, ask, ask_to_close
+from labsfu.wire import commands
+from labsfu.wire import socket as wire
+from labsfu.wire.ids import ParticipantId, RoomId
+from labsfu.wire.payloads import ParticipantType, RoomType
+
+
+@dataclass(frozen=True, slots=True)
+class RoomPlan:
+    """A room as it is asked for; without a size it gets its type's, without an id a new one."""
+
+    type: RoomType
+    size: int | None = None
+    id: RoomId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantPlan:
+    """A participant as it is asked for."""
+
+    id: ParticipantId
+    type: ParticipantType
+    display_name: str
+    share_screen: bool = False
+
+
+class Opening:
+    """Makes rooms and participants.
+
+    Args:
+        directory: the books.
+        closing: undoes what cannot be finished.
+        joining: connects sockets.
+        new_id: makes UUIDs.
+        epoch_at_zero: epoch milliseconds at which `now` was 0.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        closing: Closing,
+        joining: Joining,
+        *,
+        new_id: Callable[[], str],
+        epoch_at_zero: int,
+    ) -> None:
+        self._directory = directory
+        self._closing = closing
+        self._joining = joining
+        self._new_id = new_id
+        self._epoch_at_zero = epoch_at_zero
+
+    def room(self, plan: RoomPlan, now: float) -> Flow[Room]:
+        """Make a router and the room on it.
+
+        Raises:
+            InvalidValue: a size that this type cannot have.
+            Conflict: a room of this id exists.
+        """
+        room = None if self._existing(plan) is not None else (yield from self._make_unless_there(plan, now))
+        if room is None:
+            raise Conflict(f"room '{plan.id}' exists already", slug="room-exists")
+        return room
+
+    def _make_unless_there(self, plan: RoomPlan, now: float) -> Flow[Room | None]:
+        """Make a room; None when somebody else made it while the router was on its way."""
+        room_id = plan.id if plan.id is not None else RoomId(self._new_id())
+        size = check_size(plan.type, DEFAULT_SIZE[plan.type] if plan.size is None else plan.size)
+        with self._directory.stillborn.watch():
+            made = yield from ask(commands.CreateRouter(participant_count=size), commands.RouterCreated)
+            if made.router_id in self._directory.stillborn:
+                raise Unavailable(f"router '{made.router_id}' closed while it was made", slug="router-closed")
+        if room_id in self._directory.rooms:
+            yield from ask_to_close([commands.CloseRouter(router_id=made.router_id)])
+            return None
+        room = Room(room_id, plan.type, size, made.router_id, made.rtp_capabilities, self._epoch(now))
+        self._directory.rooms[room_id] = room
+        self._directory.routers[made.router_id] = room
+        self._directory.empty.begin(room, now)
+        return room
+
+    def participant(self, room: Room, plan: ParticipantPlan, now: float) -> Participant:
+        """Seat a participant, without a socket yet.
+
+        Raises:
+            Conflict: the id is taken, or the room is full.
+        """
+        if plan.id in room.participants:
+            raise Conflict(f"participant '{plan.id}' exists already", slug="participant-exists")
+        room.check_seat(share_screen=plan.share_screen)
+        participant = Participant(room, plan.id, plan.type, plan.display_name, plan.share_screen, self._epoch(now))
+        room.participants[plan.id] = participant
+        self._directory.empty.stop(room)
+        return participant
+
+    def create_and_connect(
+        self, connection: ConnectionId, room_plan: RoomPlan, plan: ParticipantPlan, now: float
+    ) -> Flow[wire.Init]:
+        """Make the room when there is none and the participant when there is none, then connect.
+
+        Raises:
+            CommandError: refused; what was made for this alone is gone again.
+        """
+        room, made_room = yield from self._find_or_make(room_plan, now)
+        participant = room.participants.get(plan.id)
+        made = participant is None
+        try:
+            if participant is None:
+                participant = self.participant(room, plan, now)
+            elif participant.type is not plan.type:
+                detail = f"participant '{plan.id}' exists as {participant.type}, not {plan.type}"
+                raise Conflict(detail, slug="participant-type-differs")
+            return (yield from self._joining.connect(connection, participant))
+        except CommandError:
+            if made and participant is not None and not participant.ended and not participant.announced:
+                yield from ask_to_close(self._closing.end_participant(participant, now, "not connected"))
+            if made_room and not room.closed and not room.participants:
+                yield from ask_to_close(self._closing.close_room(room))
+            raise
+
+    def _find_or_make(self, plan: RoomPlan, now: float) -> Flow[tuple[Room, bool]]:
+        while True:
+            found = self._existing(plan)
+            if found is not None:
+                if found.type is not plan.type:
+                    raise Conflict(f"room '{found.id}' is a {found.type}, not a {plan.type}", slug="room-type-differs")
+                return found, False
+            made = yield from self._make_unless_there(plan, now)
+            if made is not None:
+                return made, True
+
+    def _existing(self, plan: RoomPlan) -> Room | None:
+        return None if plan.id is None else self._directory.rooms.get(plan.id)
+
+    def _epoch(self, now: float) -> int:
+        return self._epoch_at_zero + int(now * 1000)

@@ -1,0 +1,83 @@
+"""Who is in a room, what they send and what they receive: the book-keeping, without any rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from labsfu.rooms.wishes import ConnectionId
+from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId
+from labsfu.wire.payloads import ParticipantPayload, ParticipantType
+from labsfu.wire.rtp import MediaKind, RtpCapabilities
+from labsfu.wire.socket import TransportSide
+from labsfu.wire.transport import TransportOptions
+
+if TYPE_CHECKING:
+    from labsfu.rooms.room import Room
+
+SIDES: tuple[TransportSide, TransportSide] = ("producer", "consumer")
+
+
+@dataclass(slots=True, eq=False)
+class Producer:
+    """A stream that somebody sends."""
+
+    id: ProducerId
+    owner: Participant
+    kind: MediaKind
+    paused: bool
+    consumers: dict[ConsumerId, Consumer] = field(default_factory=dict)
+    ended: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Consumer:
+    """A stream that somebody receives."""
+
+    id: ConsumerId
+    owner: Participant
+    producer: Producer
+    paused: bool = True
+    ended: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Participant:
+    """A person in a room.
+
+    Attributes:
+        created_at: epoch milliseconds.
+        connection: the socket that this one is told things over; None before the first and after a lost one.
+        announced: the others know of this one, since the first connection.
+        rtp_capabilities: what it can receive, once it said so.
+        transports: what the client needs for each of its two transports; one that closed by itself is missing.
+        ended: it is in the room no more; a flow that still holds it must let go.
+    """
+
+    room: Room
+    id: ParticipantId
+    type: ParticipantType
+    display_name: str
+    share_screen: bool
+    created_at: int
+    connection: ConnectionId | None = None
+    announced: bool = False
+    rtp_capabilities: RtpCapabilities | None = None
+    transports: dict[TransportSide, TransportOptions] = field(default_factory=dict)
+    producers: dict[ProducerId, Producer] = field(default_factory=dict)
+    consumers: dict[ConsumerId, Consumer] = field(default_factory=dict)
+    ended: bool = False
+
+    def payload(self) -> ParticipantPayload:
+        """This participant as others see it."""
+        return ParticipantPayload(
+            id=self.id,
+            room_id=self.room.id,
+            type=self.type,
+            display_name=self.display_name,
+            share_screen=self.share_screen,
+            connected=self.connection is not None,
+            producer_ids=tuple(self.producers),
+            consumer_ids=tuple(self.consumers),
+            created_at=self.created_at,
+        )

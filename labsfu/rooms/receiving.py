@@ -1,0 +1,128 @@
+"""What a participant asks about the streams that it receives."""
+
+from __future__ import annotations
+
+from labsfu.errors import CommandError, Conflict, NotAllowed, NotFound
+from labsfu.rooms.closing import Closing
+from labsfu.rooms.directory import Directory
+from labsfu.rooms.participant import Consumer, Participant, Producer
+from labsfu.rooms.sending import transport_of
+from labsfu.rooms.wishes import Flow, ask, ask_to_close
+from labsfu.wire import commands
+from labsfu.wire import socket as wire
+from labsfu.wire.ids import ConsumerId, ProducerId
+
+
+class Receiving:
+    """Makes, stops and ends consumers. Every method answers the signal for the one who asked."""
+
+    def __init__(self, directory: Directory, closing: Closing) -> None:
+        self._directory = directory
+        self._closing = closing
+
+    def consume(self, participant: Participant, request: wire.ConsumeRequest) -> Flow[wire.Consumed]:
+        """Make a consumer, paused.
+
+        Raises:
+            Conflict: the client has not said yet what it can receive.
+            NotAllowed: it is the participant's own producer.
+            NotFound: no such producer in the room, or it ended meanwhile.
+            CommandError: the worker's refusal, e.g. no codec in common.
+        """
+        if participant.rtp_capabilities is None:
+            raise Conflict("Init with rtpCapabilities must come before the first Consume", slug="not-initialized")
+        producer = self._somebody_elses(participant, request.producer_id)
+        router_id = participant.room.router_id
+        command = commands.Consume(
+            router_id=router_id,
+            transport_id=transport_of(participant, "consumer"),
+            producer_id=producer.id,
+            participant_id=participant.id,
+            rtp_capabilities=participant.rtp_capabilities,
+            app_data=request.app_data,
+        )
+        with self._directory.stillborn.watch():
+            made = yield from ask(command, commands.Consumed)
+            alive = not producer.ended and made.consumer_id not in self._directory.stillborn
+            if participant.ended or not alive:
+                yield from ask_to_close([commands.CloseConsumer(router_id=router_id, consumer_id=made.consumer_id)])
+                self._directory.check_alive(participant)
+                raise NotFound.of("producer", producer.id)
+        self._adopt(Consumer(made.consumer_id, participant, producer))
+        return _consumed(made, producer, request)
+
+    def pause(self, participant: Participant, request: wire.ConsumerPause) -> Flow[wire.ConsumerPaused]:
+        """Stop a consumer."""
+        consumer = self._own(participant, request.id)
+        command = commands.PauseConsumer(router_id=participant.room.router_id, consumer_id=consumer.id)
+        yield from self._set_paused(consumer, command, paused=True)
+        return wire.ConsumerPaused(id=consumer.id, request_id=request.request_id)
+
+    def resume(self, participant: Participant, request: wire.ConsumerResume) -> Flow[wire.ConsumerResumed]:
+        """Let a consumer flow."""
+        consumer = self._own(participant, request.id)
+        command = commands.ResumeConsumer(router_id=participant.room.router_id, consumer_id=consumer.id)
+        yield from self._set_paused(consumer, command, paused=False)
+        return wire.ConsumerResumed(id=consumer.id, request_id=request.request_id)
+
+    def close(self, participant: Participant, request: wire.ConsumerClose) -> Flow[wire.ConsumerClosed]:
+        """End a consumer."""
+        consumer = self._own(participant, request.id)
+        self._closing.end_consumer(consumer, None)
+        command = commands.CloseConsumer(router_id=participant.room.router_id, consumer_id=consumer.id)
+        yield from ask_to_close([command])
+        return wire.ConsumerClosed(id=consumer.id, reason="asked", request_id=request.request_id)
+
+    def request_key_frame(
+        self, participant: Participant, request: wire.RequestKeyFrameRequest
+    ) -> Flow[wire.KeyFrameRequested]:
+        """Have the sender asked for a key frame."""
+        consumer = self._own(participant, request.id)
+        command = commands.RequestKeyFrame(router_id=participant.room.router_id, consumer_id=consumer.id)
+        yield from ask(command, commands.Done)
+        return wire.KeyFrameRequested(id=consumer.id, request_id=request.request_id)
+
+    def _adopt(self, consumer: Consumer) -> None:
+        self._directory.consumers[consumer.id] = consumer
+        consumer.owner.consumers[consumer.id] = consumer
+        consumer.producer.consumers[consumer.id] = consumer
+
+    def _somebody_elses(self, participant: Participant, producer_id: ProducerId) -> Producer:
+        producer = self._directory.producers.get(producer_id)
+        if producer is None or producer.owner.room is not participant.room:
+            raise NotFound.of("producer", producer_id)
+        if producer.owner is participant:
+            raise NotAllowed(f"producer '{producer_id}' is your own", slug="own-producer")
+        return producer
+
+    @staticmethod
+    def _own(participant: Participant, consumer_id: ConsumerId) -> Consumer:
+        consumer = participant.consumers.get(consumer_id)
+        if consumer is None:
+            raise NotFound.of("consumer", consumer_id)
+        return consumer
+
+    @staticmethod
+    def _set_paused(consumer: Consumer, command: commands.Command, *, paused: bool) -> Flow[None]:
+        """Set first, ask then: the engine's event about it finds nothing new, and nobody is told twice."""
+        before, consumer.paused = consumer.paused, paused
+        try:
+            yield from ask(command, commands.Done)
+        except CommandError:
+            consumer.paused = before
+            raise
+        if consumer.ended:
+            raise NotFound.of("consumer", consumer.id)
+
+
+def _consumed(made: commands.Consumed, producer: Producer, request: wire.ConsumeRequest) -> wire.Consumed:
+    return wire.Consumed(
+        request_id=request.request_id,
+        id=made.consumer_id,
+        producer_id=producer.id,
+        participant_id=producer.owner.id,
+        kind=made.kind,
+        rtp_parameters=made.rtp_parameters,
+        type=made.type,
+        producer_paused=made.producer_paused,
+    )

@@ -1,0 +1,60 @@
+"""One room: its participants, its seats, its router."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from labsfu.errors import Conflict
+from labsfu.rooms.participant import Participant, Producer
+from labsfu.wire.ids import ParticipantId, RoomId, RouterId
+from labsfu.wire.payloads import RoomPayload, RoomType
+from labsfu.wire.rtp import RtpCapabilities
+
+
+@dataclass(slots=True, eq=False)
+class Room:
+    """A room; it lives on one router.
+
+    Attributes:
+        created_at: epoch milliseconds.
+        closed: it is gone; a flow that still holds it must let go.
+    """
+
+    id: RoomId
+    type: RoomType
+    size: int
+    router_id: RouterId
+    rtp_capabilities: RtpCapabilities
+    created_at: int
+    participants: dict[ParticipantId, Participant] = field(default_factory=dict)
+    closed: bool = False
+
+    def check_seat(self, *, share_screen: bool) -> None:
+        """A shared screen takes no seat; everyone else needs a free one.
+
+        Raises:
+            Conflict: the room is full.
+        """
+        taken = sum(not participant.share_screen for participant in self.participants.values())
+        if not share_screen and taken >= self.size:
+            raise Conflict(f"room '{self.id}' is full: all {self.size} places are taken", slug="room-full")
+
+    def others(self, participant: Participant) -> Iterator[Participant]:
+        """Everyone that the others know of, but this one."""
+        return (other for other in self.participants.values() if other is not participant and other.announced)
+
+    def producers_for(self, participant: Participant) -> Iterator[Producer]:
+        """All that this participant could receive."""
+        return (producer for other in self.others(participant) for producer in other.producers.values())
+
+    def payload(self) -> RoomPayload:
+        """This room as the HTTP API shows it."""
+        return RoomPayload(
+            id=self.id,
+            type=self.type,
+            size=self.size,
+            router_ids=(self.router_id,),
+            participants=tuple(participant.payload() for participant in self.participants.values()),
+            created_at=self.created_at,
+        )

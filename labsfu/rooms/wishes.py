@@ -1,0 +1,76 @@
+"""What rooms ask of the world: a media engine's answer (flows), and messages to people (wishes).
+
+An operation that needs a media engine is a *flow*: a generator that yields `AskWorker`, is sent the result (or has the
+`CommandError` thrown in), and returns what was asked for. Several flows may be under way at once, so a flow looks
+again after every yield whether what it refers to still lives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from typing import NewType, TypeAlias, TypeVar
+
+from labsfu.errors import CommandError, Unavailable
+from labsfu.wire.commands import Command, Result
+from labsfu.wire.socket import ServerMessage
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Result)
+
+ConnectionId = NewType("ConnectionId", int)
+"""One socket of a participant; the shell counts them."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskWorker:
+    """Have a media engine carry this out."""
+
+    command: Command
+
+
+Flow: TypeAlias = Generator[AskWorker, Result, T]
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Send a signal over a connection."""
+
+    connection: ConnectionId
+    signal: ServerMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """Close a connection, after all that it was told."""
+
+    connection: ConnectionId
+    code: int
+    reason: str
+
+
+Wish: TypeAlias = Tell | Hangup
+
+
+def ask(command: Command, expected: type[R]) -> Flow[R]:
+    """Ask a worker and check that the answer is of the kind that this command has.
+
+    Raises:
+        CommandError: the worker's refusal.
+        Unavailable: a worker that answers something else.
+    """
+    result = yield AskWorker(command)
+    if not isinstance(result, expected):
+        raise Unavailable(
+            f"worker answered {type(result).__name__} to {type(command).__name__}", slug="worker-confused"
+        )
+    return result
+
+
+def ask_to_close(commands: Iterable[Command]) -> Flow[None]:
+    """Ask for each closing; what the engine no longer has is as good as closed."""
+    for command in commands:
+        try:
+            yield AskWorker(command)
+        except CommandError:
+            continue

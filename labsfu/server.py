@@ -1,0 +1,197 @@
+"""The composition root: builds the parts, owns them in one nursery, ends them in order."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import cast
+
+import structlog
+import trio
+from hypercorn.typing import ASGIFramework
+
+from labsfu.api.app import create_app
+from labsfu.api.context import Api, Identity
+from labsfu.api.guard import Guard
+from labsfu.api.http_server import HttpServer, hypercorn_config
+from labsfu.config import Config
+from labsfu.errors import ConfigError, Unavailable
+from labsfu.rooms.registry import Rooms
+from labsfu.shell.clock import Clock
+from labsfu.shell.driver import InProcessWorker
+from labsfu.shell.entropy import SystemEntropy
+from labsfu.shell.logs import set_up_logs
+from labsfu.shell.rooms_driver import RoomsDriver
+from labsfu.wire.events import Event
+from labsfu.wire.ids import WorkerId
+from labsfu.wire.payloads import Listen
+
+# Seconds that open connections get to end by themselves when the server ends.
+PARTING_PATIENCE = 0.5
+GOING_AWAY = 1001
+BACKLOG = 512
+
+_log = structlog.get_logger()
+
+
+def serve(config: Config) -> None:
+    """Run a server until SIGINT or SIGTERM.
+
+    Raises:
+        ConfigError: a port or an address cannot be had.
+    """
+    set_up_logs(config.log_level)
+    trio.run(_serve_until_signal, config)
+
+
+async def _serve_until_signal(config: Config) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        server = Server(config)
+        async with trio.open_nursery() as nursery:
+            try:
+                await nursery.start(server.run)
+            except ConfigError as error:
+                refused: ConfigError | None = error
+            else:
+                refused = None
+                sys.stderr.write(f"labsfu: ready at {server.url} media {' '.join(server.media)}\n")
+                sys.stderr.flush()
+                await anext(aiter(signals))
+                await server.close()
+        if refused is not None:
+            raise refused
+
+
+class Server:
+    """A whole server.
+
+    Attributes:
+        url: where HTTP is served; known once `run` has started.
+        media: where media comes in, each as "udp:address:port".
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.url = ""
+        self.media: tuple[str, ...] = ()
+        self._config = config
+        self._stop = trio.Event()
+        self._stopped = trio.Event()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until closed or cancelled.
+
+        Raises:
+            ConfigError: a port or an address cannot be had.
+        """
+        clock, entropy = Clock(), SystemEntropy()
+        listener = bind_http(self._config.host, self._config.port)
+        relay = _EventRelay()
+        worker = InProcessWorker(
+            WorkerId("worker-1"), self._config.media, entropy=entropy, clock=clock, on_events=relay
+        )
+        try:
+            async with trio.open_nursery() as nursery:
+                refusal = await _start(nursery, worker)
+                if refusal is None:
+                    rooms = self._make_rooms(clock, entropy, worker)
+                    relay.target = rooms.on_events
+                    api = self._make_api(clock, entropy, worker, rooms, listener)
+                    await self._serve(api, listener, nursery, task_status)
+                nursery.cancel_scope.cancel()
+        finally:
+            listener.close()
+            self._stopped.set()
+        if refusal is not None:
+            raise ConfigError(refusal.detail)
+
+    async def close(self) -> None:
+        """End in order: clients are told, connections end, then the rest."""
+        self._stop.set()
+        await self._stopped.wait()
+
+    async def _serve(
+        self, api: Api, listener: socket.socket, nursery: trio.Nursery, task_status: trio.TaskStatus[None]
+    ) -> None:
+        app = Guard(cast("ASGIFramework", create_app(api)), self._config)
+        http = HttpServer(app, hypercorn_config(self._config.message_bytes), listener)
+        nursery.start_soon(api.rooms.keep_time)
+        await nursery.start(http.run)
+        _log.debug("ready", http=self.url, media=self.media)
+        task_status.started()
+        await self._stop.wait()
+        api.rooms.hang_up_all(GOING_AWAY, "the server ends")
+        await http.close(PARTING_PATIENCE)
+        api.rooms.stop()
+
+    def _make_rooms(self, clock: Clock, entropy: SystemEntropy, worker: InProcessWorker) -> RoomsDriver:
+        rooms = Rooms(
+            new_id=entropy.uuid,
+            epoch_at_zero=round(clock.unix_offset * 1000),
+            participant_grace=self._config.participant_grace,
+            room_grace=self._config.room_grace,
+        )
+        return RoomsDriver(rooms, worker, now=clock.now, outbox_bytes=self._config.outbox_bytes)
+
+    def _make_api(
+        self, clock: Clock, entropy: SystemEntropy, worker: InProcessWorker, rooms: RoomsDriver, listener: socket.socket
+    ) -> Api:
+        address = _host_and_port(listener)
+        self.url, self.media = f"http://{address}", worker.listen
+        identity = Identity(
+            id=entropy.uuid(),
+            version=version("labsfu"),
+            started_at=clock.epoch_ms(),
+            started=clock.now(),
+            listen=Listen(http=address, media=worker.listen),
+        )
+        return Api(rooms, (worker,), worker.rtp_capabilities, self._config, identity, entropy.uuid)
+
+
+class _EventRelay:
+    """Hands a worker's events to the rooms, which are made after it."""
+
+    def __init__(self) -> None:
+        self.target: Callable[[Sequence[Event]], None] | None = None
+
+    def __call__(self, events: Sequence[Event]) -> None:
+        if self.target is not None:
+            self.target(events)
+
+
+async def _start(nursery: trio.Nursery, worker: InProcessWorker) -> Unavailable | None:
+    """Start a worker; answers why it could not, since what is raised in a nursery leaves it in a group."""
+    try:
+        await nursery.start(worker.run)
+    except Unavailable as error:
+        return error
+    return None
+
+
+def bind_http(host: str, port: int) -> socket.socket:
+    """A listening TCP socket on `host` (name or address) and `port` (0: any free one).
+
+    Raises:
+        ConfigError: the address or the port cannot be had.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on http {host} port {port}: {error.strerror}") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(f"cannot listen on http {host} port {port}: {error.strerror}") from error
+    return listener
+
+
+def _host_and_port(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if listener.family == socket.AF_INET6 else f"{host}:{port}"

@@ -1,0 +1,212 @@
+"""Rooms under random use, flows interleaved: nobody is told wrong, nothing is left, nothing is closed twice."""
+
+from collections import Counter
+from typing import Any
+
+import hypothesis.strategies as st
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from labsfu.errors import CommandError
+from labsfu.rooms.wishes import ConnectionId, Hangup
+from labsfu.wire import socket as wire
+from labsfu.wire.ids import ParticipantId, ProducerId
+from labsfu.wire.payloads import ParticipantType
+from labsfu.wire.rtp import MediaKind
+from tests.support.fake_worker import CAPABILITIES, OPUS
+from tests.support.room_world import ROOM, Paused, World
+
+NAMES = st.sampled_from(["ann", "ben", "cyd", "dan"])
+
+
+class View:
+    """What one client believes, from its signals alone."""
+
+    def __init__(self) -> None:
+        self.open = False
+        self.name: ParticipantId | None = None
+        self.people: set[str] = set()
+        self.producers: set[ProducerId] = set()
+        self.screens: set[str] = set()
+        self.consumers: set[str] = set()
+
+    def hear(self, item: wire.ServerMessage | Hangup) -> None:
+        match item:
+            case wire.Init():
+                self.open, self.name = True, item.participant_id
+                self.people = {other.id for other in item.participants}
+                self.consumers = set(item.participant.consumer_ids)
+            case wire.ParticipantJoined():
+                add(self.people, item.participant.id)
+            case wire.ParticipantLeft():
+                self.people.remove(item.participant_id)
+            case wire.ProducerAdded():
+                add(self.producers, item.producer_id)
+            case wire.ProducerRemoved() if item.participant_id != self.name:
+                self.producers.remove(item.producer_id)
+            case wire.ShareScreenStarted():
+                add(self.screens, item.participant_id)
+            case wire.ShareScreenStopped():
+                self.screens.remove(item.participant_id)
+            case wire.Consumed():
+                add(self.consumers, item.id)
+            case wire.ConsumerClosed():
+                self.consumers.remove(item.id)
+            case Hangup():
+                assert self.open
+                self.open = False
+
+
+def add(known: set[Any], id_: str) -> None:
+    assert id_ not in known, f"{id_} was told twice"
+    known.add(id_)
+
+
+class RandomUse(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.views: dict[ConnectionId, View] = {}
+        self.flows: list[Paused[Any]] = []
+
+    # ------------------------------------------------------------------ what people do
+
+    @rule(name=NAMES, type_=st.sampled_from(["host", "viewer"]), share=st.booleans())
+    def come(self, name: str, type_: str, share: bool) -> None:
+        connection, flow = self.world.joining(name, ParticipantType(type_), share_screen=share)
+        self.views[connection] = View()
+        self.flows.append(flow)
+        self.listen()
+
+    @rule(data=st.data(), clean=st.booleans())
+    def go(self, data: st.DataObject, clean: bool) -> None:
+        if connection := self.someone(data):
+            self.views[connection].open = False
+            self.begin(self.world.rooms.disconnected(connection, self.world.now, clean=clean))
+
+    @rule(data=st.data(), paused=st.booleans())
+    def produce(self, data: st.DataObject, paused: bool) -> None:
+        self.say(data, wire.ProduceRequest(kind=MediaKind.AUDIO, rtp_parameters=OPUS, paused=paused))
+
+    @rule(data=st.data())
+    def consume(self, data: st.DataObject) -> None:
+        if (connection := self.someone(data)) and (known := sorted(self.views[connection].producers)):
+            self.begin(self.receive(connection, wire.InitRequest(rtp_capabilities=CAPABILITIES)))
+            request = wire.ConsumeRequest(producer_id=data.draw(st.sampled_from(known)))
+            self.begin(self.receive(connection, request))
+
+    @rule(data=st.data(), action=st.sampled_from([wire.ProducerClose, wire.ProducerPause, wire.ProducerResume]))
+    def change_a_producer(self, data: st.DataObject, action: type[wire.ProducerClose]) -> None:
+        if known := sorted(self.world.engine.producers):
+            self.say(data, action(id=data.draw(st.sampled_from(known))))
+
+    @rule(data=st.data(), action=st.sampled_from([wire.ConsumerClose, wire.ConsumerPause, wire.ConsumerResume]))
+    def change_a_consumer(self, data: st.DataObject, action: type[wire.ConsumerClose]) -> None:
+        if known := sorted(self.world.engine.consumers):
+            self.say(data, action(id=data.draw(st.sampled_from(known))))
+
+    @rule(data=st.data())
+    def leave(self, data: st.DataObject) -> None:
+        self.say(data, wire.Leave())
+
+    # ------------------------------------------------------------------ what happens to them
+
+    @rule(name=NAMES)
+    def be_removed(self, name: str) -> None:
+        self.begin(self.world.rooms.delete_participant(ROOM, ParticipantId(name), self.world.now))
+
+    @rule()
+    def delete_the_room(self) -> None:
+        self.begin(self.world.rooms.delete_room(ROOM))
+
+    @rule(data=st.data())
+    def lose_a_transport(self, data: st.DataObject) -> None:
+        if known := sorted(self.world.engine.transports):
+            self.world.engine.close_transport(data.draw(st.sampled_from(known)), "dtls-closed")
+            self.world.pump()
+            self.listen()
+
+    @rule(seconds=st.sampled_from([1.0, 10.0, 30.0]))
+    def wait(self, seconds: float) -> None:
+        self.world.now += seconds
+        self.begin(self.world.rooms.tick(self.world.now))
+
+    @precondition(lambda self: self.flows)
+    @rule(data=st.data())
+    def the_engine_answers(self, data: st.DataObject) -> None:
+        flow = data.draw(st.sampled_from(self.flows))
+        if not flow.done:
+            flow.step()
+        self.listen()
+
+    # ------------------------------------------------------------------ what must hold
+
+    @invariant()
+    def nothing_is_closed_twice(self) -> None:
+        assert max(Counter(self.world.engine.closed).values(), default=1) == 1
+
+    @invariant()
+    def everyone_knows_what_is_true(self) -> None:
+        people = {p.id: p for room in self.world.rooms.rooms() for p in room.participants}
+        for view in self.views.values():
+            if view.open:
+                assert view.name is not None
+                others = [p for p in people.values() if p.id != view.name]
+                assert view.people <= {p.id for p in others}
+                assert view.producers == {id_ for p in others for id_ in p.producer_ids}
+                assert view.screens == {p.id for p in others if p.share_screen and p.id in view.people}
+                assert view.consumers == set(people[view.name].consumer_ids)
+
+    @invariant()
+    def books_and_engine_agree_when_all_is_quiet(self) -> None:
+        self.flows = [flow for flow in self.flows if not flow.done]
+        if self.flows:
+            return
+        people = [p for room in self.world.rooms.rooms() for p in room.participants]
+        engine = self.world.engine
+        assert engine.routers == {id_ for room in self.world.rooms.rooms() for id_ in room.router_ids}
+        assert set(engine.producers) == {id_ for p in people for id_ in p.producer_ids}
+        assert set(engine.consumers) == {id_ for p in people for id_ in p.consumer_ids}
+        assert len(engine.transports) <= 2 * len(people)
+
+    def teardown(self) -> None:
+        """In the end everything goes, and nothing may be left of it."""
+        while any(not flow.done for flow in self.flows):
+            for flow in self.flows:
+                if not flow.done:
+                    flow.step()
+        self.listen()
+        self.everyone_knows_what_is_true()
+        self.books_and_engine_agree_when_all_is_quiet()
+        self.world.do(self.world.rooms.reset())
+        assert self.world.engine.empty
+        assert self.world.rooms.counts() == (0, 0)
+        assert self.world.rooms.deadline() is None
+
+    # ------------------------------------------------------------------ means
+
+    def someone(self, data: st.DataObject) -> ConnectionId | None:
+        known = [connection for connection, view in self.views.items() if view.open]
+        return data.draw(st.sampled_from(known)) if known else None
+
+    def receive(self, connection: ConnectionId, message: wire.ClientMessage) -> Any:  # noqa: ANN401 - a flow of whatever
+        return self.world.rooms.receive(connection, message, self.world.now)
+
+    def say(self, data: st.DataObject, message: wire.ClientMessage) -> None:
+        if connection := self.someone(data):
+            self.begin(self.receive(connection, message))
+
+    def begin(self, flow: Any) -> None:  # noqa: ANN401 - a flow of whatever
+        self.flows.append(self.world.start(flow))
+        self.listen()
+
+    def listen(self) -> None:
+        for connection, view in self.views.items():
+            for item in self.world.heard(connection):
+                view.hear(item)
+        errors = [flow.error for flow in self.flows if flow.error is not None]
+        assert all(isinstance(error, CommandError) for error in errors)
+
+
+TestRandomUse = RandomUse.TestCase
+TestRandomUse.settings = settings(max_examples=100, stateful_step_count=40, derandomize=True, deadline=None)
