@@ -7,25 +7,27 @@ from collections.abc import Callable
 
 from labsfu.cli import main
 
-VICTIM = 2
+VICTIM, VICTIM_NAME = 2, "grace"
 
 
 def muted_microphone() -> None:
     """The second person's microphone is muted."""
-    import scenarios.person as person  # noqa: PLC0415 - only in the process that has this fault
+    from clients.media.tracks import ToneTrack  # noqa: PLC0415 - only in the process that has this fault
+    from scenarios import person  # noqa: PLC0415 - the same
 
-    class Muted(person.ToneTrack):
+    class Muted(ToneTrack):
         def __init__(self, source: int) -> None:
             super().__init__(source, muted=source == VICTIM)
 
-    person.ToneTrack = Muted  # type: ignore[misc]  # that is what planting means
+    vars(person)["ToneTrack"] = Muted
 
 
 def frozen_camera() -> None:
     """The second person's camera freezes after its tenth picture."""
-    import scenarios.person as person  # noqa: PLC0415 - only in the process that has this fault
+    from clients.media.tracks import PatternTrack  # noqa: PLC0415 - only in the process that has this fault
+    from scenarios import person  # noqa: PLC0415 - the same
 
-    class Freezing(person.PatternTrack):
+    class Freezing(PatternTrack):
         def __init__(self, source: int) -> None:
             super().__init__(source, on_frame=lambda sent: self.freeze() if sent.frame == 9 else None)
             self._victim = source == VICTIM
@@ -34,24 +36,22 @@ def frozen_camera() -> None:
             if self._victim:
                 super().freeze()
 
-    person.PatternTrack = Freezing  # type: ignore[misc]  # that is what planting means
+    vars(person)["PatternTrack"] = Freezing
 
 
 def cut_forwarding() -> None:
-    """The server forwards of the second video producer only its first thirty packets."""
+    """The server forwards of the second person's pictures only the first thirty packets."""
     from labsfu.core.forwarding.producer import Producer  # noqa: PLC0415 - only in the process that has this fault
     from labsfu.wire.rtp import MediaKind  # noqa: PLC0415 - the same
 
     relay = Producer._relay
-    producers: list[Producer] = []
-    forwarded: dict[Producer, int] = {}
+    forwarded: list[Producer] = []
 
     def cut(self: Producer, *arguments: object) -> None:
-        if self.terms.kind is MediaKind.VIDEO and self not in producers:
-            producers.append(self)
-        forwarded[self] = forwarded.get(self, 0) + 1
-        if producers[1:2] == [self] and forwarded[self] > 30:
-            return
+        if (self.terms.participant_id, self.terms.kind) == (VICTIM_NAME, MediaKind.VIDEO):
+            forwarded.append(self)
+            if len(forwarded) > 30:
+                return
         relay(self, *arguments)  # type: ignore[arg-type]  # handed through as they came
 
     Producer._relay = cut  # type: ignore[assignment,method-assign]  # that is what planting means

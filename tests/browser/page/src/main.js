@@ -1,0 +1,172 @@
+/** A participant in a browser: mediasoup-client on labsfu's participant socket. Tests drive it through `window.lab`. */
+import { Device } from "mediasoup-client";
+
+import { Person } from "./person.js";
+import { ParticipantSocket } from "./socket.js";
+
+const CAMERA = { width: 640, height: 360, frameRate: 20 };
+const LOOK_INTERVAL = 100; // milliseconds between two looks at a condition
+
+class Lab {
+  /** What went wrong in the background, in words. */
+  failures = [];
+  /** Ids of the participants, without us. */
+  participants = new Set();
+  /** The consumers that ended: {id, participantId, kind, trackState}. */
+  ended = [];
+  #device = new Device({ handlerName: "Chrome111" });
+  #socket;
+  #sending;
+  #receiving;
+  #producers = new Map();
+  #consumers = new Map();
+  #persons = new Map();
+  #gone = new Set();
+  #initialized;
+  #ready = new Promise((resolve) => (this.#initialized = resolve));
+
+  /** Join by the socket at `url`; gives {roomId, participantId}. */
+  async join(url) {
+    const init = await new Promise((resolve, reject) => {
+      this.#socket = new ParticipantSocket(url, (signal) =>
+        signal.action === "Init" ? resolve(signal) : this.#handle(signal),
+      );
+      this.#socket.closed.then((code) => reject(new Error(`refused with ${code}`)));
+    });
+    const { roomId, participantId } = init;
+    document.querySelector("#who").textContent = document.title = `${participantId} in ${roomId}`;
+    init.participants.forEach(({ id }) => this.participants.add(id));
+    await this.#device.load({ routerRtpCapabilities: init.routerRtpCapabilities });
+    this.#sending = this.#device.createSendTransport(init.producerTransportOptions);
+    this.#receiving = this.#device.createRecvTransport(init.consumerTransportOptions);
+    this.#wire(this.#sending, "ConnectProducerTransport");
+    this.#wire(this.#receiving, "ConnectConsumerTransport");
+    await this.#socket.request("Init", { rtpCapabilities: this.#device.rtpCapabilities });
+    this.#initialized();
+    return { roomId, participantId };
+  }
+
+  /** Send the camera and the microphone; gives the producers' ids by kind. */
+  async publish() {
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: CAMERA });
+    const me = new Person("me", true);
+    for (const track of [...stream.getAudioTracks(), ...stream.getVideoTracks()]) {
+      me.add(track);
+      this.#producers.set(track.kind, await this.#sending.produce({ track }));
+    }
+    return Object.fromEntries([...this.#producers].map(([kind, producer]) => [kind, producer.id]));
+  }
+
+  /** Leave and close all. */
+  async leave() {
+    await this.#socket.close();
+    this.#sending.close();
+    this.#receiving.close();
+  }
+
+  /** The states of the two transports, as the browser tells them. */
+  states() {
+    return { sending: this.#sending.connectionState, receiving: this.#receiving.connectionState };
+  }
+
+  /** Our outbound-rtp stats of a kind. */
+  async sent(kind) {
+    return pick(await this.#producers.get(kind).getStats(), "outbound-rtp");
+  }
+
+  /** The inbound-rtp stats of a stream that we receive; null while there is none. */
+  async received(participantId, kind) {
+    for (const { consumer, participantId: owner } of this.#consumers.values()) {
+      if (owner === participantId && consumer.kind === kind) {
+        return pick(await consumer.getStats(), "inbound-rtp");
+      }
+    }
+    return null;
+  }
+
+  /** Wait until a condition holds, which may be asynchronous. */
+  async until(condition) {
+    while (!(await condition())) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL));
+    }
+  }
+
+  /** How many consumers live. */
+  consuming() {
+    return this.#consumers.size;
+  }
+
+  /** Somebody whom we receive. */
+  person(participantId) {
+    return this.#persons.get(participantId);
+  }
+
+  #wire(transport, action) {
+    transport.on("connect", ({ dtlsParameters }, done, failed) => {
+      this.#socket.request(action, { dtlsParameters }).then(done, failed);
+    });
+    transport.on("produce", ({ kind, rtpParameters }, done, failed) => {
+      this.#socket.request("Produce", { kind, rtpParameters }).then(done, failed);
+    });
+  }
+
+  #handle(signal) {
+    switch (signal.action) {
+      case "ParticipantJoined":
+        this.participants.add(signal.participant.id);
+        break;
+      case "ParticipantLeft":
+        this.participants.delete(signal.participantId);
+        this.#persons.get(signal.participantId)?.leave();
+        this.#persons.delete(signal.participantId);
+        break;
+      case "ProducerAdded":
+        this.#consume(signal).catch((error) => this.failures.push(String(error)));
+        break;
+      case "ProducerRemoved":
+        this.#gone.add(signal.producerId);
+        this.#end(({ consumer }) => consumer.producerId === signal.producerId);
+        break;
+      case "ConsumerClosed":
+        this.#end(({ consumer }) => consumer.id === signal.id);
+        break;
+      case "Error":
+        this.failures.push(`${signal.requestAction}: ${signal.type} ${signal.detail}`);
+        break;
+    }
+  }
+
+  async #consume({ producerId, participantId }) {
+    await this.#ready; // the first producers are told of before the server knows what we can receive
+    const { id, kind, rtpParameters } = await this.#socket.request("Consume", { producerId });
+    const consumer = await this.#receiving.consume({ id, producerId, kind, rtpParameters });
+    this.#consumers.set(id, { consumer, participantId });
+    if (!this.#persons.has(participantId)) {
+      this.#persons.set(participantId, new Person(participantId));
+    }
+    this.#persons.get(participantId).add(consumer.track);
+    if (this.#gone.has(producerId)) {
+      this.#end(({ consumer: other }) => other === consumer);
+    } else {
+      await this.#socket.request("ConsumerResume", { id });
+    }
+  }
+
+  #end(belongs) {
+    for (const [id, entry] of this.#consumers) {
+      if (belongs(entry)) {
+        const { consumer, participantId } = entry;
+        this.#consumers.delete(id);
+        this.#persons.get(participantId)?.remove(consumer.track);
+        consumer.close();
+        this.ended.push({ id, participantId, kind: consumer.kind, trackState: consumer.track.readyState });
+      }
+    }
+  }
+}
+
+function pick(report, type) {
+  return [...report.values()].find((entry) => entry.type === type) ?? null;
+}
+
+window.lab = new Lab();
