@@ -30,9 +30,10 @@ def server_options(command: C) -> C:
         (
             click.option("--host", metavar="NAME", help="Where HTTP is bound.  [default: 127.0.0.1]"),
             click.option("--port", metavar="PORT", help="Port of HTTP; 0 means any free one.  [default: 8000]"),
-            click.option("--media-address", metavar="IP", help="Where media is bound.  [default: 127.0.0.1]"),
+            click.option("--media-address", metavar="IP,…", help="Where media is bound.  [default: 127.0.0.1]"),
             click.option("--media-port", metavar="PORT", help="UDP port; 0 means any free one.  [default: 40000]"),
-            click.option("--announce", metavar="IP", help="The address that clients are told for media."),
+            click.option("--announce", metavar="IP,…", help="What clients are told for media instead."),
+            click.option("--codecs", metavar="NAME,…", help="Router codecs.  [default: opus,VP8,H264,PCMU,PCMA,G722]"),
             click.option("--token", metavar="TEXT", help="What callers must show; better given as LABSFU_TOKEN."),
             click.option("--log-level", metavar="LEVEL", help=f"One of {', '.join(LOG_LEVELS)}.  [default: info]"),
             click.option(
@@ -66,6 +67,8 @@ def run_options(command: C) -> C:
     for option in reversed(
         (
             click.option("--against", metavar="URL", help="A running server; without it, one is started and ended."),
+            click.option("--host", metavar="NAME", help="Where the server that is started serves HTTP."),
+            click.option("--media-address", metavar="IP,…", help="Where it takes media."),
             click.option("--mode", type=click.Choice(["plain", "json"]), default="plain", show_default=True),
         )
     ):
@@ -77,25 +80,35 @@ def run_options(command: C) -> C:
 @click.option("--people", metavar="N", default="3", show_default=True, help="How many join.")
 @click.option("--seconds", metavar="S", default="10", show_default=True, help="How long they talk.")
 @run_options
-def demo_command(people: str, seconds: str, against: str | None, mode: str) -> None:
+def demo_command(people: str, seconds: str, **options: str | None) -> None:
     """A real call: a server, people who join, talk and leave, and a verdict."""
-    _run_scenario("rooms.conference", {"people": people, "seconds": seconds}, against, mode)
+    _run_scenario("rooms.conference", {"people": people, "seconds": seconds}, **options)
 
 
 @main.command("run")
 @click.argument("name", metavar="SCENARIO")
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="A parameter of the scenario; repeatable.")
 @run_options
-def run_command(name: str, settings: tuple[str, ...], against: str | None, mode: str) -> None:
+def run_command(name: str, settings: tuple[str, ...], **options: str | None) -> None:
     """Run a scenario."""
     pairs = [setting.partition("=") for setting in settings]
-    _run_scenario(name, {key: value for key, _, value in pairs}, against, mode)
+    _run_scenario(name, {key: value for key, _, value in pairs}, **options)
 
 
-def _run_scenario(name: str, settings: dict[str, str], against: str | None, mode: str) -> NoReturn:
+def _run_scenario(
+    name: str,
+    settings: dict[str, str],
+    *,
+    against: str | None,
+    host: str | None,
+    media_address: str | None,
+    mode: str | None,
+) -> NoReturn:
     from scenarios.command import run_and_report  # noqa: PLC0415 - see the module's docstring
 
-    sys.exit(run_and_report(name, settings, against=against, mode=mode))
+    server = {"--host": host, "--media-address": media_address}
+    flags = [word for flag, value in server.items() if value is not None for word in (flag, value)]
+    sys.exit(run_and_report(name, settings, against=against, server_flags=flags, mode=mode or "plain"))
 
 
 def _refuse(error: ConfigError) -> NoReturn:

@@ -15,7 +15,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
+import msgspec
+
 from labsfu.errors import ConfigError
+from labsfu.wire.base import ABSENT, Absent
+from labsfu.wire.rtp import CodecParameters, PayloadType, RtpCodecCapability
 
 T = TypeVar("T")
 
@@ -24,11 +28,22 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 
 @dataclass(frozen=True, slots=True)
 class MediaListen:
-    """Where media comes in: UDP on `address` and `port` (0: any free one); clients are told `announce` instead."""
+    """Where media comes in: UDP on each of `addresses`, all with one port.
 
-    address: str
+    Attributes:
+        addresses: IPv4 or IPv6 addresses, the preferred one first.
+        port: the same for all; 0 means any free one.
+        announce: what clients are told instead, address by address; empty: the addresses themselves.
+    """
+
+    addresses: tuple[str, ...]
     port: int
-    announce: str | None
+    announce: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The addresses that clients are told."""
+        return self.announce or self.addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +63,12 @@ class Config:
         message_bytes: largest message a client may send over its socket.
         body_bytes: largest body of an HTTP request.
         outbox_bytes: what may wait for a client that does not read.
+        codecs: media codecs of all routers, by name or in full, the preferred one of a kind first; empty: the default.
     """
 
     host: str = "127.0.0.1"
     port: int = 8000
-    media: MediaListen = MediaListen("127.0.0.1", 40000, None)
+    media: MediaListen = MediaListen(("127.0.0.1",), 40000)
     log_level: str = "info"
     token: str | None = None
     hosts: tuple[str, ...] = ()
@@ -62,6 +78,7 @@ class Config:
     message_bytes: int = 256 * 1024
     body_bytes: int = 1024 * 1024
     outbox_bytes: int = 4 * 1024 * 1024
+    codecs: tuple[str | RtpCodecCapability, ...] = ()
 
     @property
     def loopback(self) -> bool:
@@ -92,9 +109,9 @@ def load_config(flags: Mapping[str, str | None], environment: Mapping[str, str],
     """
     sources = _Sources(flags, environment, file)
     media = MediaListen(
-        address=sources.read("media-address", _address, "127.0.0.1"),
+        addresses=sources.read("media-address", _addresses, ("127.0.0.1",)),
         port=sources.read("media-port", _port, 40000),
-        announce=sources.read("announce", _address, None),
+        announce=sources.read("announce", _addresses, ()),
     )
     defaults = Config()
     config = Config(
@@ -110,6 +127,7 @@ def load_config(flags: Mapping[str, str | None], environment: Mapping[str, str],
         message_bytes=sources.read("message-bytes", _bytes, defaults.message_bytes),
         body_bytes=sources.read("body-bytes", _bytes, defaults.body_bytes),
         outbox_bytes=sources.read("outbox-bytes", _bytes, defaults.outbox_bytes),
+        codecs=sources.read("codecs", _codecs, defaults.codecs),
     )
     sources.check_all_known()
     _check_together(config)
@@ -119,8 +137,12 @@ def load_config(flags: Mapping[str, str | None], environment: Mapping[str, str],
 def _check_together(config: Config) -> None:
     if not config.loopback and config.token is None:
         raise ConfigError(f"host '{config.host}' is not loopback: set --token or LABSFU_TOKEN")
-    if ipaddress.ip_address(config.media.address).is_unspecified and config.media.announce is None:
-        raise ConfigError(f"media-address '{config.media.address}' is no address to tell clients: set --announce")
+    media = config.media
+    if media.announce and len(media.announce) != len(media.addresses):
+        raise ConfigError(f"announce '{','.join(media.announce)}' must be one address for each media-address")
+    for address in media.told:
+        if ipaddress.ip_address(address).is_unspecified:
+            raise ConfigError(f"media-address '{address}' is no address to tell clients: set --announce")
 
 
 class _Sources:
@@ -189,6 +211,37 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(items)
 
 
+class _CodecTable(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
+    """A codec in full, as the file writes it."""
+
+    mime_type: str
+    clock_rate: int
+    channels: int | Absent = ABSENT
+    preferred_payload_type: PayloadType | Absent = ABSENT
+    parameters: CodecParameters = msgspec.field(default_factory=dict)
+
+
+def _codecs(value: object) -> tuple[str | RtpCodecCapability, ...]:
+    items = [item.strip() for item in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(items, list) or not items or "" in items:
+        raise ValueError("a list of codecs (in the environment: names separated by commas)")
+    return tuple(item if isinstance(item, str) else _codec(item) for item in items)
+
+
+def _codec(table: object) -> RtpCodecCapability:
+    try:
+        codec = msgspec.convert(table, _CodecTable)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"a list of codecs: {error}") from None
+    return RtpCodecCapability(
+        mime_type=codec.mime_type,
+        clock_rate=codec.clock_rate,
+        channels=codec.channels,
+        preferred_payload_type=codec.preferred_payload_type,
+        parameters=codec.parameters,
+    )
+
+
 def _integer(value: object, low: int, high: int, what: str) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value)
@@ -215,11 +268,14 @@ def _seconds(value: object) -> float:
     return seconds
 
 
-def _address(value: object) -> str:
+def _addresses(value: object) -> tuple[str, ...]:
     try:
-        return str(ipaddress.ip_address(_text(value)))
+        addresses = tuple(str(ipaddress.ip_address(text)) for text in _texts(value))
     except ValueError:
-        raise ValueError("an IP address") from None
+        raise ValueError("an IP address, or several separated by commas") from None
+    if len(set(addresses)) != len(addresses):
+        raise ValueError("addresses that differ")
+    return addresses
 
 
 def _log_level(value: object) -> str:

@@ -18,7 +18,10 @@ from labsfu.api.context import Api, Identity
 from labsfu.api.guard import Guard
 from labsfu.api.http_server import HttpServer, hypercorn_config
 from labsfu.config import Config
-from labsfu.errors import ConfigError, Unavailable
+from labsfu.core.codecs.registry import can_be_joined
+from labsfu.core.ortc.media_codecs import choose_media_codecs
+from labsfu.core.ortc.supported import DEFAULT_MEDIA_CODECS
+from labsfu.errors import CommandError, ConfigError, Unavailable
 from labsfu.rooms.registry import Rooms
 from labsfu.shell.clock import Clock
 from labsfu.shell.driver import InProcessWorker
@@ -28,11 +31,13 @@ from labsfu.shell.rooms_driver import RoomsDriver
 from labsfu.wire.events import Event
 from labsfu.wire.ids import WorkerId
 from labsfu.wire.payloads import Listen
+from labsfu.wire.rtp import RtpCodecCapability
 
 # Seconds that open connections get to end by themselves when the server ends.
 PARTING_PATIENCE = 0.5
 GOING_AWAY = 1001
 BACKLOG = 512
+SEND_BUFFER_BYTES = 32 * 1024
 
 _log = structlog.get_logger()
 
@@ -71,12 +76,16 @@ class Server:
     Attributes:
         url: where HTTP is served; known once `run` has started.
         media: where media comes in, each as "udp:address:port".
+
+    Raises:
+        ConfigError: a codec cannot be forwarded.
     """
 
     def __init__(self, config: Config) -> None:
         self.url = ""
         self.media: tuple[str, ...] = ()
         self._config = config
+        self._media_codecs = _media_codecs(config)
         self._stop = trio.Event()
         self._stopped = trio.Event()
 
@@ -90,7 +99,12 @@ class Server:
         listener = bind_http(self._config.host, self._config.port)
         relay = _EventRelay()
         worker = InProcessWorker(
-            WorkerId("worker-1"), self._config.media, entropy=entropy, clock=clock, on_events=relay
+            WorkerId("worker-1"),
+            self._config.media,
+            entropy=entropy,
+            clock=clock,
+            on_events=relay,
+            media_codecs=self._media_codecs,
         )
         try:
             async with trio.open_nursery() as nursery:
@@ -161,6 +175,14 @@ class _EventRelay:
             self.target(events)
 
 
+def _media_codecs(config: Config) -> tuple[RtpCodecCapability, ...]:
+    """The codecs of the configuration, else the default ones."""
+    try:
+        return choose_media_codecs(config.codecs, can_be_joined) or DEFAULT_MEDIA_CODECS
+    except CommandError as error:
+        raise ConfigError(f"codecs: {error.detail}") from None
+
+
 async def _start(nursery: trio.Nursery, worker: InProcessWorker) -> Unavailable | None:
     """Start a worker; answers why it could not, since what is raised in a nursery leaves it in a group."""
     try:
@@ -184,6 +206,8 @@ def bind_http(host: str, port: int) -> socket.socket:
         raise ConfigError(f"cannot listen on http {host} port {port}: {error.strerror}") from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Inherited by every connection: what the kernel keeps for a client that does not read is bounded too.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         listener.bind(address)
         listener.listen(BACKLOG)
     except OSError as error:

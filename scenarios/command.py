@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import scenarios.library  # noqa: F401 - registers the scenarios
 from clients.errors import ClientError, ServerFailed
@@ -15,10 +15,15 @@ from scenarios.runner import run
 from scenarios.verdict import ExitCode
 
 
-def run_and_report(name: str, settings: Mapping[str, str], *, against: str | None, mode: str) -> ExitCode:
+def run_and_report(
+    name: str, settings: Mapping[str, str], *, against: str | None, server_flags: Sequence[str], mode: str
+) -> ExitCode:
     """Run a scenario and print what it found, as `plain` text or `json`."""
     try:
-        outcome = asyncio.run(run(find(name), settings, against=against, progress=_progress))
+        if against is not None and server_flags:
+            raise UsageError(f"{server_flags[0]} is for a server that is started here; --against names one that runs")
+        story = run(find(name), settings, against=against, server_flags=server_flags, progress=_progress)
+        outcome = asyncio.run(story)
     except UsageError as error:
         return _give_up(str(error), ExitCode.USAGE)
     except ServerFailed as error:

@@ -16,6 +16,11 @@ from scenarios.verdict import Check, PairReport
 
 NAMES = ("ada", "grace", "alan", "edsger", "barbara", "donald", "frances", "john", "jean", "tony", "niklaus", "radia")
 
+MANY = 3
+"""With more people than this, pictures are small: each person decodes those of all others, on the same two cores."""
+
+LARGE, SMALL = (640, 360), (320, 180)
+
 Progress = Callable[[str], None]
 
 
@@ -60,12 +65,11 @@ class Lab:
     async def join(self, room: RoomPayload, people: int) -> AsyncIterator[list[Person]]:
         """That many people, in the room and sending; they leave when the context ends."""
         names = [NAMES[n] if n < len(NAMES) else f"person-{n + 1}" for n in range(people)]
+        size = LARGE if people <= MANY else SMALL
         sources = {ParticipantId(name): number for number, name in enumerate(names, 1)}
         crowd = [
-            Person(
-                LabClient(self.url, room=room.id, name=name, room_type=room.type), sources[ParticipantId(name)], sources
-            )
-            for name in names
+            Person(LabClient(self.url, room=room.id, name=name, room_type=room.type), number, sources, size)
+            for name, number in sources.items()
         ]
         async with AsyncExitStack() as stack:
             for person in crowd:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from clients.media.sinks import PictureSink, ToneSink
 from clients.media.tone import tone_number
-from clients.media.tracks import PatternTrack, ToneTrack
+from clients.media.tracks import DEFAULT_SIZE, PatternTrack, ToneTrack
 from clients.participant import LabClient
 from clients.subscriber import RemoteTrack
 from labsfu.wire.ids import ParticipantId
@@ -31,12 +31,15 @@ class Person:
         client: joins by itself; entered by the crowd.
         source: number of this person, shown by its pictures and told by its tone.
         sources: numbers of everyone, by participant id.
+        size: width and height of its pictures.
     """
 
-    def __init__(self, client: LabClient, source: int, sources: dict[ParticipantId, int]) -> None:
+    def __init__(
+        self, client: LabClient, source: int, sources: dict[ParticipantId, int], size: tuple[int, int] = DEFAULT_SIZE
+    ) -> None:
         self.client = client
         self.source = source
-        self.camera = PatternTrack(source)
+        self.camera = PatternTrack(source, size=size)
         self.microphone = ToneTrack(source)
         self.joined_at = 0.0
         self.sending_since = 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from clients.api import ApiClient
@@ -13,13 +13,21 @@ from scenarios.lab import Lab, Progress
 from scenarios.verdict import Check, Outcome
 
 
-async def run(scenario: Scenario, settings: Mapping[str, str], *, against: str | None, progress: Progress) -> Outcome:
+async def run(
+    scenario: Scenario,
+    settings: Mapping[str, str],
+    *,
+    against: str | None = None,
+    server_flags: Sequence[str] = (),
+    progress: Progress,
+) -> Outcome:
     """Run a scenario to its verdict.
 
     Args:
         scenario: what to run.
         settings: its parameters, as text.
         against: base URL of a running server; without it, one is started on free ports and ended afterwards.
+        server_flags: more flags for `labsfu serve`, where one is started.
         progress: told in one line what goes on.
 
     Raises:
@@ -31,7 +39,7 @@ async def run(scenario: Scenario, settings: Mapping[str, str], *, against: str |
         server = None
         if against is None:
             progress("starting a server")
-            server = await stack.enter_async_context(ServerProcess())
+            server = await stack.enter_async_context(ServerProcess(*server_flags))
             against = server.url
         api = await stack.enter_async_context(ApiClient(against))
         await api.wait_ready()

@@ -32,7 +32,7 @@ def test_every_kind_of_setting_can_come_from_everywhere(tmp_path: Path) -> None:
     assert config.hosts == ("a.example", "b.example")
     assert config.origins == ("https://a.example", "https://b.example")
     assert (config.room_grace, config.participant_grace, config.host) == (0.5, 2.5, "::1")
-    assert config.media == MediaListen("127.0.0.1", 40000, "192.0.2.1")
+    assert config.media == MediaListen(("127.0.0.1",), 40000, ("192.0.2.1",))
 
 
 @pytest.mark.parametrize(
@@ -41,13 +41,16 @@ def test_every_kind_of_setting_can_come_from_everywhere(tmp_path: Path) -> None:
         ({"port": "http"}, {}, "--port: 'http' is not a port"),
         ({"port": "65536"}, {}, "--port: '65536'"),
         ({"port": "-1"}, {}, "--port: '-1'"),
-        ({"media-address": "here"}, {}, "--media-address: 'here' is not an IP address"),
+        ({"media-address": "here"}, {}, "--media-address: 'here' is not an IP address, or several"),
         ({"host": ""}, {}, "--host: ''"),
         ({}, {"LABSFU_LOG_LEVEL": "loud"}, "LABSFU_LOG_LEVEL: 'loud' is not one of debug, info, warning, error"),
         ({}, {"LABSFU_ROOM_GRACE": "nan"}, "LABSFU_ROOM_GRACE: 'nan'"),
         ({}, {"LABSFU_MESSAGE_BYTES": "1"}, "LABSFU_MESSAGE_BYTES: '1'"),
         ({"host": "0.0.0.0"}, {}, "set --token or LABSFU_TOKEN"),
         ({"media-address": "0.0.0.0"}, {}, "set --announce"),
+        ({"media-address": "127.0.0.1,::"}, {}, "media-address '::'"),
+        ({"media-address": "::1,::1"}, {}, "--media-address: '::1,::1'"),
+        ({"media-address": "127.0.0.1,::1", "announce": "192.0.2.1"}, {}, "announce '192.0.2.1'"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line(

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
-from av import AudioFrame, VideoFrame
+from av import AudioFrame, AudioResampler, VideoFrame
 
 from clients.media.pacing import Clock
 from clients.media.pattern import PatternReading, latency_us, psnr_db, read, wrap_us
@@ -160,7 +160,7 @@ class PictureSink:
 
 
 class ToneSink:
-    """Listens to one remote audio track.
+    """Listens to one remote audio track, whatever rate its codec samples at.
 
     Args:
         clock: seconds.
@@ -175,8 +175,10 @@ class ToneSink:
         self._judged = 0
         self._first_at: float | None = None
         self._levels_dbov = array("d")
+        self._resampler: AudioResampler | None = None
+        self._resampled = ("", "", 0)
         self._next_pts: int | None = None
-        self._missing = 0
+        self._missing_s = 0.0
 
     @property
     def hearing(self) -> frozenset[int]:
@@ -194,19 +196,29 @@ class ToneSink:
                 self.add(frame, self._clock())
 
     def add(self, frame: AudioFrame, now: float) -> None:
-        """Take one frame of decoded sound, decoded at `now`."""
-        samples, channels = samples_of(frame)
+        """Take one frame of decoded sound, decoded at `now`; its timestamp counts samples."""
         if frame.pts is not None:
             if self._next_pts is not None:
-                self._missing += max(0, frame.pts - self._next_pts)
+                self._missing_s += max(0, frame.pts - self._next_pts) / frame.sample_rate
             self._next_pts = frame.pts + frame.samples
-        self._detector.add(samples, channels)
+        for heard in self._at_48_khz(frame):
+            self._detector.add(*samples_of(heard))
         if self._detector.windows == self._judged:
             return
         self._judged = self._detector.windows
         self._levels_dbov.append(self._detector.level_dbov)
         if self._first_at is None and self._detector.heard:
             self._first_at = now
+
+    def _at_48_khz(self, frame: AudioFrame) -> list[AudioFrame]:
+        """The frame as the detector takes it; what the resampler still holds comes with the next one."""
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if kind[0] == "s16" and kind[2] == SAMPLE_RATE:
+            return [frame]
+        if self._resampler is None or self._resampled != kind:
+            self._resampler = AudioResampler(format="s16", layout=kind[1], rate=SAMPLE_RATE)
+            self._resampled = kind
+        return self._resampler.resample(frame)
 
     def hears(self, source: int) -> bool:
         """Whether that source's tone has been heard for long enough."""
@@ -225,5 +237,5 @@ class ToneSink:
             time_to_first_tone_ms=None if first_at is None else (first_at - self._started_at) * 1000,
             level_p50_dbov=percentile(self._levels_dbov, 50),
             level_last_dbov=self._levels_dbov[-1] if self._levels_dbov else None,
-            missing_ms=self._missing * 1000 / SAMPLE_RATE,
+            missing_ms=self._missing_s * 1000,
         )

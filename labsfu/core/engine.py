@@ -20,7 +20,7 @@ from labsfu.core.transport.demux import PacketKind, kind_of
 from labsfu.core.transport.webrtc import Surroundings, WebRtcTransport
 from labsfu.errors import Malformed
 from labsfu.wire.commands import Command, Result
-from labsfu.wire.events import Event
+from labsfu.wire.events import EngineEvent
 from labsfu.wire.rtp import RtpCapabilities, RtpCodecCapability
 from labsfu.wire.transport import IceCandidate
 
@@ -52,7 +52,7 @@ class Engine:
     ) -> None:
         self.inbox = SrtpBuffer()
         self._drops = Drops()
-        self._events: list[Event] = []
+        self._events: list[EngineEvent] = []
         self._packets_received = 0
         self._bytes_received = 0
         around = Surroundings(
@@ -124,7 +124,7 @@ class Engine:
         """When `tick` has something to do; never before that."""
         return self._tables.timers.deadline()
 
-    def drain(self) -> list[Event]:
+    def drain(self) -> list[EngineEvent]:
         """Take what happened since the last time, in its order."""
         events = self._events[:]
         self._events.clear()

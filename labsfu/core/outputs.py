@@ -14,5 +14,5 @@ SocketId: TypeAlias = int
 class Transmit(Protocol):
     """Given to the engine by its driver; called while input is handled, must not block."""
 
-    def __call__(self, _socket: SocketId, buffer: bytearray | bytes, length: int, address: Address, /) -> None:
+    def __call__(self, socket_id: SocketId, buffer: bytearray | bytes, length: int, address: Address, /) -> None:
         """Send `buffer[:length]` now or never: the buffer is reused afterwards."""

@@ -10,7 +10,7 @@ from labsfu.rooms.directory import Directory
 from labsfu.rooms.notices import NORMAL, Notices
 from labsfu.rooms.participant import Consumer, Participant, Producer
 from labsfu.rooms.room import Room
-from labsfu.wire import commands
+from labsfu.wire import commands, events
 from labsfu.wire import socket as wire
 
 
@@ -45,7 +45,9 @@ class Closing:
         removed = wire.ProducerRemoved(participant_id=producer.owner.id, producer_id=producer.id)
         self._notices.tell_others(producer.owner, removed)
 
-    def end_participant(self, participant: Participant, now: float, farewell: str) -> list[commands.Command]:
+    def end_participant(
+        self, participant: Participant, now: float, reason: events.LeaveReason
+    ) -> list[commands.Command]:
         """Take a participant out of its room: streams first, then the shared screen, then the person."""
         room = participant.room
         participant.ended = True
@@ -58,13 +60,13 @@ class Closing:
             if participant.share_screen:
                 self._notices.tell_others(participant, wire.ShareScreenStopped(participant_id=participant.id))
             self._notices.tell_others(participant, wire.ParticipantLeft(participant_id=participant.id))
-        self._hang_up(participant, farewell)
+        self._depart(participant, reason)
         del room.participants[participant.id]
         if not room.participants:
             self._directory.empty.begin(room, now)
         return self._release_transports(participant)
 
-    def close_room(self, room: Room) -> list[commands.Command]:
+    def close_room(self, room: Room, reason: events.RoomCloseReason) -> list[commands.Command]:
         """End a room and all in it; everyone is told that once, not every single ending."""
         room.closed = True
         self._directory.empty.stop(room)
@@ -72,6 +74,7 @@ class Closing:
         for participant in room.participants.values():
             self._forget(participant)
         room.participants.clear()
+        self._notices.publish(events.RoomClosed(room_id=room.id, reason=reason))
         del self._directory.rooms[room.id]
         del self._directory.routers[room.router_id]
         return [commands.CloseRouter(router_id=room.router_id)]
@@ -88,7 +91,7 @@ class Closing:
         participant.consumers.clear()
         participant.producers.clear()
         self._release_transports(participant)
-        self._hang_up(participant, "room closed")
+        self._depart(participant, "room-closed")
 
     def _release_transports(self, participant: Participant) -> list[commands.Command]:
         released: list[commands.Command] = []
@@ -98,8 +101,13 @@ class Closing:
         participant.transports.clear()
         return released
 
-    def _hang_up(self, participant: Participant, farewell: str) -> None:
+    def _depart(self, participant: Participant, reason: events.LeaveReason) -> None:
+        """Hang up, and let it be known that this one is gone."""
         if participant.connection is not None:
-            self._notices.hang_up(participant.connection, NORMAL, farewell)
+            self._notices.hang_up(participant.connection, NORMAL, reason.replace("-", " "))
             del self._directory.connections[participant.connection]
             participant.connection = None
+            self._notices.publish_socket_closed(participant, "hung-up")
+        self._notices.publish(
+            events.ParticipantLeft(room_id=participant.room.id, participant_id=participant.id, reason=reason)
+        )

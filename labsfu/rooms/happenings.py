@@ -18,7 +18,7 @@ class Happenings:
         self._notices = notices
         self._closing = closing
 
-    def on_event(self, event: events.Event) -> None:
+    def on_event(self, event: events.EngineEvent) -> None:
         """Bring the books in line with the engine and tell whoever is concerned."""
         match event:
             case events.ConsumerClosed():
@@ -65,7 +65,7 @@ class Happenings:
         if room is None:
             self._directory.stillborn.add(router_id)
         else:
-            self._closing.close_room(room)
+            self._closing.close_room(room, "router-closed")
 
     def _producer_flow(self, producer_id: ProducerId, *, paused: bool) -> None:
         producer = self._directory.producers.get(producer_id)

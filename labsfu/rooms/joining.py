@@ -7,7 +7,7 @@ from labsfu.rooms.directory import Directory
 from labsfu.rooms.notices import REPLACED, Notices, producer_added, screen_started
 from labsfu.rooms.participant import SIDES, Participant
 from labsfu.rooms.wishes import ConnectionId, Flow, ask, ask_to_close
-from labsfu.wire import commands
+from labsfu.wire import commands, events
 from labsfu.wire import socket as wire
 from labsfu.wire.ids import TransportId
 from labsfu.wire.socket import TransportSide
@@ -34,9 +34,18 @@ class Joining:
         if replaced is not None:
             del self._directory.connections[replaced]
             self._notices.hang_up(replaced, REPLACED, "replaced by a newer connection")
+            self._notices.publish_socket_closed(participant, "replaced")
         participant.connection = connection
         self._directory.lost.stop(participant)
         self._directory.connections[connection] = participant
+        self._notices.publish(
+            events.SocketConnected(
+                room_id=participant.room.id,
+                participant_id=participant.id,
+                producer_transport_id=participant.transports["producer"].id,
+                consumer_transport_id=participant.transports["consumer"].id,
+            )
+        )
         init = self._init(participant)
         self._notices.tell(participant, init)
         self._tell_what_exists(participant)
@@ -102,9 +111,11 @@ class Joining:
     def _tell_the_others(self, participant: Participant, *, returned: bool) -> None:
         if participant.announced:
             if returned:
+                self._notices.publish_updated(participant)
                 self._notices.tell_others(participant, wire.ParticipantUpdated(participant=participant.payload()))
             return
         participant.announced = True
+        self._notices.publish(events.ParticipantJoined(room_id=participant.room.id, participant_id=participant.id))
         self._notices.tell_others(participant, wire.ParticipantJoined(participant=participant.payload()))
         if participant.share_screen:
             self._notices.tell_others(participant, screen_started(participant))

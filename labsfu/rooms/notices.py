@@ -1,12 +1,13 @@
-"""Who is told what: signals on their way to connections."""
+"""Who is told what: signals on their way to connections, events on their way to watchers."""
 
 from __future__ import annotations
 
 from labsfu.rooms.participant import Participant, Producer
 from labsfu.rooms.room import Room
-from labsfu.rooms.wishes import ConnectionId, Hangup, Tell, Wish
+from labsfu.rooms.wishes import ConnectionId, Hangup, Publish, Tell, Wish
 from labsfu.wire import socket as wire
 from labsfu.wire.base import ABSENT, Absent
+from labsfu.wire.events import ParticipantUpdated, RoomEvent, SocketClosed, SocketCloseReason
 
 NORMAL = 1000
 REPLACED = 4001
@@ -46,6 +47,21 @@ class Notices:
     def hang_up(self, connection: ConnectionId, code: int, reason: str) -> None:
         """Close a socket once it was told everything."""
         self._wishes.append(Hangup(connection, code, reason))
+
+    def publish(self, event: RoomEvent) -> None:
+        """Let whoever watches know what happened."""
+        self._wishes.append(Publish(event))
+
+    def publish_updated(self, participant: Participant) -> None:
+        """Let it be known that this one lost its socket, or came back."""
+        connected = participant.connection is not None
+        self.publish(
+            ParticipantUpdated(room_id=participant.room.id, participant_id=participant.id, connected=connected)
+        )
+
+    def publish_socket_closed(self, participant: Participant, reason: SocketCloseReason) -> None:
+        """Let it be known that a socket of this one is gone."""
+        self.publish(SocketClosed(room_id=participant.room.id, participant_id=participant.id, reason=reason))
 
 
 def producer_added(producer: Producer) -> wire.ProducerAdded:

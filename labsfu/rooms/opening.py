@@ -9,11 +9,12 @@ from labsfu.errors import CommandError, Conflict, Unavailable
 from labsfu.rooms.closing import Closing
 from labsfu.rooms.directory import Directory
 from labsfu.rooms.joining import Joining
+from labsfu.rooms.notices import Notices
 from labsfu.rooms.participant import Participant
 from labsfu.rooms.rights import DEFAULT_SIZE, check_size
 from labsfu.rooms.room import Room
 from labsfu.rooms.wishes import ConnectionId, Flow, ask, ask_to_close
-from labsfu.wire import commands
+from labsfu.wire import commands, events
 from labsfu.wire import socket as wire
 from labsfu.wire.ids import ParticipantId, RoomId
 from labsfu.wire.payloads import ParticipantType, RoomType
@@ -43,6 +44,7 @@ class Opening:
 
     Args:
         directory: the books.
+        notices: where events go.
         closing: undoes what cannot be finished.
         joining: connects sockets.
         new_id: makes UUIDs.
@@ -52,6 +54,7 @@ class Opening:
     def __init__(
         self,
         directory: Directory,
+        notices: Notices,
         closing: Closing,
         joining: Joining,
         *,
@@ -59,6 +62,7 @@ class Opening:
         epoch_at_zero: int,
     ) -> None:
         self._directory = directory
+        self._notices = notices
         self._closing = closing
         self._joining = joining
         self._new_id = new_id
@@ -91,6 +95,7 @@ class Opening:
         self._directory.rooms[room_id] = room
         self._directory.routers[made.router_id] = room
         self._directory.empty.begin(room, now)
+        self._notices.publish(events.RoomMade(room_id=room_id, type=plan.type, size=size, router_ids=(made.router_id,)))
         return room
 
     def participant(self, room: Room, plan: ParticipantPlan, now: float) -> Participant:
@@ -105,6 +110,15 @@ class Opening:
         participant = Participant(room, plan.id, plan.type, plan.display_name, plan.share_screen, self._epoch(now))
         room.participants[plan.id] = participant
         self._directory.empty.stop(room)
+        self._notices.publish(
+            events.ParticipantMade(
+                room_id=room.id,
+                participant_id=plan.id,
+                type=plan.type,
+                display_name=plan.display_name,
+                share_screen=plan.share_screen,
+            )
+        )
         return participant
 
     def create_and_connect(
@@ -127,9 +141,9 @@ class Opening:
             return (yield from self._joining.connect(connection, participant))
         except CommandError:
             if made and participant is not None and not participant.ended and not participant.announced:
-                yield from ask_to_close(self._closing.end_participant(participant, now, "not connected"))
+                yield from ask_to_close(self._closing.end_participant(participant, now, "not-connected"))
             if made_room and not room.closed and not room.participants:
-                yield from ask_to_close(self._closing.close_room(room))
+                yield from ask_to_close(self._closing.close_room(room, "not-connected"))
             raise
 
     def _find_or_make(self, plan: RoomPlan, now: float) -> Flow[tuple[Room, bool]]:

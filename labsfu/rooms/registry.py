@@ -18,7 +18,7 @@ from labsfu.rooms.opening import Opening, ParticipantPlan, RoomPlan
 from labsfu.rooms.wishes import ConnectionId, Flow, Wish, ask_to_close
 from labsfu.wire import commands
 from labsfu.wire import socket as wire
-from labsfu.wire.events import Event
+from labsfu.wire.events import EngineEvent, SocketCloseReason
 from labsfu.wire.ids import ParticipantId, RoomId
 from labsfu.wire.payloads import ParticipantPayload, RoomPayload
 
@@ -41,7 +41,7 @@ class Rooms:
         self._closing = Closing(self._directory, self._notices)
         self._joining = Joining(self._directory, self._notices)
         self._opening = Opening(
-            self._directory, self._closing, self._joining, new_id=new_id, epoch_at_zero=epoch_at_zero
+            self._directory, self._notices, self._closing, self._joining, new_id=new_id, epoch_at_zero=epoch_at_zero
         )
         self._dispatch = Dispatch(self._directory, self._notices, self._closing)
         self._happenings = Happenings(self._directory, self._notices, self._closing)
@@ -67,11 +67,11 @@ class Rooms:
 
     def delete_room(self, room_id: RoomId) -> Flow[None]:
         """End a room and everyone in it. Raises NotFound."""
-        yield from ask_to_close(self._closing.close_room(self._directory.room(room_id)))
+        yield from ask_to_close(self._closing.close_room(self._directory.room(room_id), "deleted"))
 
     def reset(self) -> Flow[None]:
         """End all rooms."""
-        closings = [self._closing.close_room(room) for room in tuple(self._directory.rooms.values())]
+        closings = [self._closing.close_room(room, "reset") for room in tuple(self._directory.rooms.values())]
         yield from ask_to_close(command for commands_ in closings for command in commands_)
 
     # ------------------------------------------------------------------ participants
@@ -120,21 +120,27 @@ class Rooms:
         """Carry out one message of a client; refusals are told to it."""
         return self._dispatch.receive(connection, message, now)
 
-    def disconnected(self, connection: ConnectionId, now: float, *, clean: bool) -> Flow[None]:
-        """A socket is gone: after a clean close its participant ends, after a loss it has time to come back."""
+    def disconnected(self, connection: ConnectionId, now: float, *, clean: bool, given_up: bool = False) -> Flow[None]:
+        """A socket is gone: after a clean close its participant ends, after a loss it has time to come back.
+
+        `given_up`: the shell ended it, since the client did not read or broke the protocol.
+        """
         participant = self._directory.connections.pop(connection, None)
         if participant is None:
             return
         participant.connection = None
+        reason: SocketCloseReason = "left" if clean else "given-up" if given_up else "lost"
+        self._notices.publish_socket_closed(participant, reason)
         if clean:
             yield from ask_to_close(self._closing.end_participant(participant, now, "left"))
             return
         self._directory.lost.begin(participant, now)
+        self._notices.publish_updated(participant)
         self._notices.tell_others(participant, wire.ParticipantUpdated(participant=participant.payload()))
 
     # ------------------------------------------------------------------ engine and time
 
-    def on_event(self, event: Event) -> None:
+    def on_event(self, event: EngineEvent) -> None:
         """Take an event of the media engine in."""
         self._happenings.on_event(event)
 
@@ -153,5 +159,5 @@ class Rooms:
         for participant in self._directory.lost.over(now):
             ended += self._closing.end_participant(participant, now, "lost")
         for room in self._directory.empty.over(now):
-            ended += self._closing.close_room(room)
+            ended += self._closing.close_room(room, "empty")
         yield from ask_to_close(ended)

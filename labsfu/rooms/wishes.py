@@ -1,4 +1,4 @@
-"""What rooms ask of the world: a media engine's answer (flows), and messages to people (wishes).
+"""What rooms ask of the world: a media engine's answer (flows), messages to people and word to watchers (wishes).
 
 An operation that needs a media engine is a *flow*: a generator that yields `AskWorker`, is sent the result (or has the
 `CommandError` thrown in), and returns what was asked for. Several flows may be under way at once, so a flow looks
@@ -13,6 +13,7 @@ from typing import NewType, TypeAlias, TypeVar
 
 from labsfu.errors import CommandError, Unavailable
 from labsfu.wire.commands import Command, Result
+from labsfu.wire.events import RoomEvent
 from labsfu.wire.socket import ServerMessage
 
 T = TypeVar("T")
@@ -49,7 +50,14 @@ class Hangup:
     reason: str
 
 
-Wish: TypeAlias = Tell | Hangup
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Let whoever watches know what happened."""
+
+    event: RoomEvent
+
+
+Wish: TypeAlias = Tell | Hangup | Publish
 
 
 def ask(command: Command, expected: type[R]) -> Flow[R]:

@@ -6,6 +6,7 @@ import os
 import resource
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,14 +17,15 @@ from labsfu.config import MediaListen
 from labsfu.core.dtls.certificate import generate_certificate
 from labsfu.core.engine import Engine
 from labsfu.core.entropy import Entropy
+from labsfu.core.ortc.supported import DEFAULT_MEDIA_CODECS
 from labsfu.errors import Unavailable
 from labsfu.shell.clock import Clock
-from labsfu.shell.udp import UdpSender, bind_udp
+from labsfu.shell.udp import UdpSender, bind_all
 from labsfu.wire.commands import Command, Counted, GetCounts, Result
-from labsfu.wire.events import Event
+from labsfu.wire.events import EngineEvent
 from labsfu.wire.ids import WorkerId
 from labsfu.wire.payloads import WorkerInfo
-from labsfu.wire.rtp import RtpCapabilities
+from labsfu.wire.rtp import RtpCapabilities, RtpCodecCapability
 from labsfu.wire.transport import IceCandidate
 
 # Datagrams read before others get their turn: about 10 ms of work at the most.
@@ -38,8 +40,8 @@ CERTIFICATE_DAYS = 30
 class InProcessWorker:
     """A worker whose engine runs in this process; satisfies `labsfu.wire.worker.Worker`.
 
-    Given: its id, where media comes in, entropy, clock, and who wants the events. Owned: engine and socket, both from
-    `run` on.
+    Given: its id, where media comes in, entropy, clock, who wants the events, what is forwarded. Owned: engine and
+    socket, both from `run` on.
     """
 
     def __init__(
@@ -49,13 +51,15 @@ class InProcessWorker:
         *,
         entropy: Entropy,
         clock: Clock,
-        on_events: Callable[[Sequence[Event]], None],
+        on_events: Callable[[Sequence[EngineEvent]], None],
+        media_codecs: Sequence[RtpCodecCapability] = DEFAULT_MEDIA_CODECS,
     ) -> None:
         self._id = worker_id
         self._media = media
         self._entropy = entropy
         self._clock = clock
         self._on_events = on_events
+        self._media_codecs = media_codecs
         self._open: _Open | None = None
 
     @property
@@ -66,7 +70,7 @@ class InProcessWorker:
     @property
     def listen(self) -> tuple[str, ...]:
         """Where media comes in, as "udp:address:port"; empty before `run`."""
-        return () if self._open is None else (self._open.listen,)
+        return () if self._open is None else self._open.listen
 
     @property
     def rtp_capabilities(self) -> RtpCapabilities:
@@ -79,11 +83,13 @@ class InProcessWorker:
         Raises:
             Unavailable: the media port cannot be had.
         """
-        with bind_udp(self._media.address, self._media.port) as sock:
-            self._open = _Open(sock, self._media, self._entropy, self._clock, self._on_events)
+        with ExitStack() as stack:
+            sockets = [stack.enter_context(sock) for sock in bind_all(self._media.addresses, self._media.port)]
+            self._open = _Open(sockets, self._media, self._entropy, self._clock, self._on_events, self._media_codecs)
             try:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._open.receive_forever)
+                    for socket_id in range(len(sockets)):
+                        nursery.start_soon(self._open.receive_forever, socket_id)
                     nursery.start_soon(self._open.tick_forever)
                     nursery.start_soon(self._open.sample_forever)
                     task_status.started()
@@ -115,27 +121,29 @@ class _Open:
 
     def __init__(
         self,
-        sock: socket.socket,
+        sockets: Sequence[socket.socket],
         media: MediaListen,
         entropy: Entropy,
         clock: Clock,
-        on_events: Callable[[Sequence[Event]], None],
+        on_events: Callable[[Sequence[EngineEvent]], None],
+        media_codecs: Sequence[RtpCodecCapability],
     ) -> None:
-        self._socket = sock
+        self._sockets = sockets
         self._clock = clock
         self._on_events = on_events
-        self._sender = UdpSender(sock)
+        self._sender = UdpSender(sockets)
         self._timer = trio.CancelScope()
         self._rate = 0.0
-        address, port = sock.getsockname()[:2]
-        self.listen = f"udp:{address}:{port}"
+        self.listen = tuple(f"udp:{_endpoint(sock)}" for sock in sockets)
+        port = sockets[0].getsockname()[1]
         wall = datetime.fromtimestamp(clock.epoch_ms() / 1000, UTC)
         self.engine = Engine(
             entropy=entropy,
             unix_offset=clock.unix_offset,
             certificate=generate_certificate(wall - timedelta(days=1), wall + timedelta(days=CERTIFICATE_DAYS)),
             transmit=self._sender,
-            candidates=[_candidate(media.announce or address, port)],
+            candidates=[_candidate(address, port, place) for place, address in enumerate(media.told)],
+            media_codecs=media_codecs,
         )
 
     def execute(self, command: Command) -> Result:
@@ -164,9 +172,9 @@ class _Open:
             media=counts,
         )
 
-    async def receive_forever(self) -> None:
+    async def receive_forever(self, socket_id: int) -> None:
         """Read until the socket would block, at most a burst; then drain."""
-        sock, engine, now = self._socket, self.engine, self._clock.now
+        sock, engine, now = self._sockets[socket_id], self.engine, self._clock.now
         read, inbox = sock.recvfrom_into, engine.inbox.view
         while True:
             await trio.lowlevel.wait_readable(sock)
@@ -177,7 +185,7 @@ class _Open:
                     break
                 except OSError:
                     continue  # an ICMP error of an earlier datagram; reading takes it away
-                engine.received(length, source, 0, now())
+                engine.received(length, source, socket_id, now())
             self._drain()
 
     async def tick_forever(self) -> None:
@@ -211,10 +219,16 @@ class _Open:
             self._timer.deadline = deadline
 
 
-def _candidate(address: str, port: int) -> IceCandidate:
+def _endpoint(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if sock.family == socket.AF_INET6 else f"{host}:{port}"
+
+
+def _candidate(address: str, port: int, place: int) -> IceCandidate:
+    """A host candidate; what is named earlier in the configuration is preferred."""
     return IceCandidate(
         foundation="udpcandidate",
-        priority=CANDIDATE_PRIORITY,
+        priority=CANDIDATE_PRIORITY - place * (100 << 8),
         ip=address,
         address=address,
         protocol="udp",

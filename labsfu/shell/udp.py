@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Sequence
 
 from labsfu.core.outputs import Address
 from labsfu.errors import Unavailable
@@ -24,6 +25,8 @@ def bind_udp(address: str, port: int) -> socket.socket:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+        if version == 6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((address, port))
     except OSError as error:
         sock.close()
@@ -33,8 +36,30 @@ def bind_udp(address: str, port: int) -> socket.socket:
     return sock
 
 
+def bind_all(addresses: Sequence[str], port: int, attempts: int = 20) -> list[socket.socket]:
+    """One socket for each address, all on one port (0: any that is free on all of them).
+
+    Raises:
+        Unavailable: an address or the port cannot be had.
+    """
+    for attempt in range(attempts):
+        sockets: list[socket.socket] = []
+        try:
+            for address in addresses:
+                sockets.append(bind_udp(address, sockets[0].getsockname()[1] if sockets else port))
+        except Unavailable:
+            for sock in sockets:
+                sock.close()
+            # A port that the kernel chose for the first address may be taken on another: have it choose again.
+            if port or not sockets or attempt == attempts - 1:
+                raise
+        else:
+            return sockets
+    raise AssertionError("the last attempt returned or raised")
+
+
 class UdpSender:
-    """Implements `labsfu.core.outputs.Transmit` over one socket.
+    """Implements `labsfu.core.outputs.Transmit` over sockets, which are known by their place in the list.
 
     Attributes:
         unsent: datagrams that the kernel would not take.
@@ -42,14 +67,14 @@ class UdpSender:
 
     __slots__ = ("_sendto", "unsent")
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._sendto = sock.sendto
+    def __init__(self, sockets: Sequence[socket.socket]) -> None:
+        self._sendto = [sock.sendto for sock in sockets]
         self.unsent = 0
 
-    def __call__(self, _socket: int, buffer: bytearray | bytes, length: int, address: Address, /) -> None:
+    def __call__(self, socket_id: int, buffer: bytearray | bytes, length: int, address: Address, /) -> None:
         """Send `buffer[:length]` now or never."""
         try:
-            self._sendto(memoryview(buffer)[:length], address)
+            self._sendto[socket_id](memoryview(buffer)[:length], address)
         except OSError:
             # Full buffers (EAGAIN), or a peer's ICMP error: media is not worth waiting for.
             self.unsent += 1

@@ -1,11 +1,15 @@
-"""What the media engine tells of its own accord; drained after every mutation, in the order of happening."""
+"""What happens: told by the media engine and by the rooms of their own accord, in the order of happening.
+
+`kind` names each on the wire. How they travel to a watcher: `labsfu.wire.feed`.
+"""
 
 from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
 from labsfu.wire.base import ABSENT, Absent, Wire
-from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RouterId, TransportId
+from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, TransportId
+from labsfu.wire.payloads import ParticipantType, RoomType
 from labsfu.wire.rtp import MediaKind
 from labsfu.wire.transport import DtlsState, IceState
 
@@ -13,28 +17,40 @@ CloseReason: TypeAlias = Literal[
     "asked", "router-closed", "transport-closed", "producer-closed", "dtls-closed", "dtls-failed"
 ]
 
+RoomCloseReason: TypeAlias = Literal["deleted", "reset", "empty", "router-closed", "not-connected"]
+"""`empty`: for its grace time; `not-connected`: the connection that it was made for failed."""
 
-class EngineEvent(Wire, tag_field="kind", tag=True):
+LeaveReason: TypeAlias = Literal["left", "lost", "removed", "room-closed", "not-connected"]
+"""`lost`: its grace time is over; `not-connected`: as for a room."""
+
+SocketCloseReason: TypeAlias = Literal["left", "lost", "given-up", "replaced", "hung-up"]
+"""`left`: the client closed it; `given-up`: it did not read, or broke the protocol; `replaced`: by a newer one of the
+same participant; `hung-up`: its participant or its room ended."""
+
+# ---------------------------------------------------------------- of the engine
+
+
+class _OfRouter(Wire, tag_field="kind", tag=True):
     """Base of all events of the engine."""
 
     router_id: RouterId
 
 
-class RouterMade(EngineEvent, tag="router-created"):
+class RouterMade(_OfRouter, tag="router-created"):
     """A router was made."""
 
 
-class RouterClosed(EngineEvent, tag="router-closed"):
+class RouterClosed(_OfRouter, tag="router-closed"):
     """A router is gone; the events of all that it held came before."""
 
 
-class TransportMade(EngineEvent, tag="transport-created"):
+class TransportMade(_OfRouter, tag="transport-created"):
     """A transport was made."""
 
     transport_id: TransportId
 
 
-class IceStateChanged(EngineEvent, tag="ice-state"):
+class IceStateChanged(_OfRouter, tag="ice-state"):
     """The ICE gate of a transport changed its state; `remote` is "address:port" of the selected pair."""
 
     transport_id: TransportId
@@ -42,21 +58,21 @@ class IceStateChanged(EngineEvent, tag="ice-state"):
     remote: str | Absent = ABSENT
 
 
-class DtlsStateChanged(EngineEvent, tag="dtls-state"):
+class DtlsStateChanged(_OfRouter, tag="dtls-state"):
     """The DTLS gate of a transport changed its state."""
 
     transport_id: TransportId
     state: DtlsState
 
 
-class TransportClosed(EngineEvent, tag="transport-closed"):
+class TransportClosed(_OfRouter, tag="transport-closed"):
     """A transport is gone, its producers and consumers before it."""
 
     transport_id: TransportId
     reason: CloseReason
 
 
-class ProducerMade(EngineEvent, tag="producer-created"):
+class ProducerMade(_OfRouter, tag="producer-created"):
     """A producer was made."""
 
     transport_id: TransportId
@@ -65,26 +81,26 @@ class ProducerMade(EngineEvent, tag="producer-created"):
     media: MediaKind
 
 
-class ProducerPaused(EngineEvent, tag="producer-paused"):
+class ProducerPaused(_OfRouter, tag="producer-paused"):
     """A producer is forwarded no more."""
 
     producer_id: ProducerId
 
 
-class ProducerResumed(EngineEvent, tag="producer-resumed"):
+class ProducerResumed(_OfRouter, tag="producer-resumed"):
     """A producer is forwarded again."""
 
     producer_id: ProducerId
 
 
-class ProducerClosed(EngineEvent, tag="producer-closed"):
+class ProducerClosed(_OfRouter, tag="producer-closed"):
     """A producer is gone, its consumers before it."""
 
     producer_id: ProducerId
     reason: CloseReason
 
 
-class ConsumerMade(EngineEvent, tag="consumer-created"):
+class ConsumerMade(_OfRouter, tag="consumer-created"):
     """A consumer was made."""
 
     transport_id: TransportId
@@ -93,33 +109,33 @@ class ConsumerMade(EngineEvent, tag="consumer-created"):
     participant_id: ParticipantId
 
 
-class ConsumerPaused(EngineEvent, tag="consumer-paused"):
+class ConsumerPaused(_OfRouter, tag="consumer-paused"):
     """A consumer is sent nothing."""
 
     consumer_id: ConsumerId
 
 
-class ConsumerResumed(EngineEvent, tag="consumer-resumed"):
+class ConsumerResumed(_OfRouter, tag="consumer-resumed"):
     """A consumer is sent to again."""
 
     consumer_id: ConsumerId
 
 
-class ConsumerClosed(EngineEvent, tag="consumer-closed"):
+class ConsumerClosed(_OfRouter, tag="consumer-closed"):
     """A consumer is gone."""
 
     consumer_id: ConsumerId
     reason: CloseReason
 
 
-class KeyFrameRequested(EngineEvent, tag="key-frame-requested"):
+class KeyFrameRequested(_OfRouter, tag="key-frame-requested"):
     """A PLI or FIR went to a producer."""
 
     producer_id: ProducerId
     ssrc: int
 
 
-Event: TypeAlias = (
+EngineEvent: TypeAlias = (
     RouterMade
     | RouterClosed
     | TransportMade
@@ -136,3 +152,84 @@ Event: TypeAlias = (
     | ConsumerClosed
     | KeyFrameRequested
 )
+"""Everything that an engine tells."""
+
+# ---------------------------------------------------------------- of the rooms
+
+
+class _OfRoom(Wire, tag_field="kind", tag=True):
+    """Base of all events of the rooms."""
+
+    room_id: RoomId
+
+
+class _OfParticipant(_OfRoom, tag=True):
+    """Base of the events of one participant."""
+
+    participant_id: ParticipantId
+
+
+class RoomMade(_OfRoom, tag="room-created"):
+    """A room was made, on these routers."""
+
+    type: RoomType
+    size: int
+    router_ids: tuple[RouterId, ...]
+
+
+class RoomClosed(_OfRoom, tag="room-closed"):
+    """A room is gone, its participants before it; what they sent and received is closed after it."""
+
+    reason: RoomCloseReason
+
+
+class ParticipantMade(_OfParticipant, tag="participant-created"):
+    """A participant has its seat; the others do not know of it yet."""
+
+    type: ParticipantType
+    display_name: str
+    share_screen: bool
+
+
+class ParticipantJoined(_OfParticipant, tag="participant-joined"):
+    """A participant connected for the first time; the others know of it now."""
+
+
+class ParticipantUpdated(_OfParticipant, tag="participant-updated"):
+    """A participant that joined lost its socket, or came back."""
+
+    connected: bool
+
+
+class ParticipantLeft(_OfParticipant, tag="participant-left"):
+    """A participant is gone, joined or not; what it sent and received is closed after it."""
+
+    reason: LeaveReason
+
+
+class SocketConnected(_OfParticipant, tag="socket-connected"):
+    """A participant has a socket, and these transports for what it sends and receives."""
+
+    producer_transport_id: TransportId
+    consumer_transport_id: TransportId
+
+
+class SocketClosed(_OfParticipant, tag="socket-closed"):
+    """A participant has no socket any more, or a newer one."""
+
+    reason: SocketCloseReason
+
+
+RoomEvent: TypeAlias = (
+    RoomMade
+    | RoomClosed
+    | ParticipantMade
+    | ParticipantJoined
+    | ParticipantUpdated
+    | ParticipantLeft
+    | SocketConnected
+    | SocketClosed
+)
+"""Everything that the rooms tell."""
+
+Event: TypeAlias = EngineEvent | RoomEvent

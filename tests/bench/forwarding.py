@@ -50,7 +50,7 @@ class SocketLab(Lab):
 
     def __init__(self) -> None:
         self.socket = bind_udp("127.0.0.1", 0)
-        self.sender = UdpSender(self.socket)
+        self.sender = UdpSender([self.socket])
         self.sockets: dict[Address, socket.socket] = {}
         super().__init__(transmit=self.sender)
 

@@ -28,8 +28,8 @@ def frozen_camera() -> None:
     from scenarios import person  # noqa: PLC0415 - the same
 
     class Freezing(PatternTrack):
-        def __init__(self, source: int) -> None:
-            super().__init__(source, on_frame=lambda sent: self.freeze() if sent.frame == 9 else None)
+        def __init__(self, source: int, size: tuple[int, int]) -> None:
+            super().__init__(source, size=size, on_frame=lambda sent: self.freeze() if sent.frame == 9 else None)
             self._victim = source == VICTIM
 
         def freeze(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from itertools import permutations
@@ -77,6 +78,20 @@ async def test_a_table_and_a_verdict_are_printed() -> None:
     assert code == 0
 
 
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="this machine has no IPv6")
+async def test_the_demo_passes_over_ipv6() -> None:
+    flags = ("--host", "::1", "--media-address", "::1")
+    code, out, err = await run(*LABSFU, "demo", "--people", "2", "--seconds", "2", "--mode", "json", *flags)
+    assert (code, json.loads(out)["verdict"]) == (0, "passed"), err
+
+
+async def test_a_server_that_listens_on_both_families_is_reached() -> None:
+    async with ServerProcess("--media-address", "127.0.0.1,::1") as server:
+        assert {media.rpartition(":")[0] for media in server.media} == {"udp:127.0.0.1", "udp:[::1]"}
+        code, out, _ = await run(*LABSFU, "demo", "--against", server.url, "--people", "2", "--seconds", "1")
+    assert code == 0, out
+
+
 async def test_a_muted_microphone_is_named() -> None:
     code, out, _ = await run(*PLANTED, "muted-microphone", "demo", "--mode", "json", "--seconds", "2")
     document = json.loads(out)
@@ -113,6 +128,7 @@ async def test_a_stream_that_the_server_stops_forwarding_is_named() -> None:
         (("demo", "--people", "many"), "people=many"),
         (("demo", "--people", "1"), "people=1"),
         (("demo", "--mode", "xml"), "xml"),
+        (("demo", "--against", "http://127.0.0.1:1", "--host", "::1"), "--host"),
     ],
 )
 async def test_wrong_words_are_named_and_exit_2(arguments: tuple[str, ...], named: str) -> None:
@@ -127,10 +143,18 @@ async def test_an_interrupt_ends_the_demo_and_its_server() -> None:
         *LABSFU, "demo", "--seconds", "30", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     assert process.stderr is not None
-    async with asyncio.timeout(30):
-        while b"alan joined" not in await process.stderr.readline():
-            pass
-        process.send_signal(2)
-        _, err = await process.communicate()
+    said = b""
+    try:
+        async with asyncio.timeout(45):
+            while b"alan joined" not in said:
+                line = await process.stderr.readline()
+                assert line, said
+                said += line
+            process.send_signal(signal.SIGINT)
+            _, rest = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert process.returncode == 130
-    assert b"Traceback" not in err
+    assert b"Traceback" not in rest

@@ -22,3 +22,8 @@ def is_key_frame_for(mime_type: str) -> KeyFrameTest | None:
     None means that a stream of this codec may start with any packet: audio, or a codec whose payload is not read.
     """
     return _KEY_FRAME_TESTS.get(mime_type.lower())
+
+
+def can_be_joined(mime_type: str) -> bool:
+    """Whether a stream of this codec can be let in on at the right packet: audio at any, video at its key frames."""
+    return mime_type.lower().startswith("audio/") or is_key_frame_for(mime_type) is not None

@@ -14,7 +14,7 @@ from labsfu.wire.events import (
     ConsumerMade,
     ConsumerPaused,
     ConsumerResumed,
-    Event,
+    EngineEvent,
     ProducerClosed,
     ProducerMade,
     ProducerPaused,
@@ -30,7 +30,7 @@ class Router:
     Given: id, capabilities, whom to tell. Owned: producers and consumers, each with the session that carries it.
     """
 
-    def __init__(self, id_: RouterId, rtp_capabilities: RtpCapabilities, emit: Callable[[Event], None]) -> None:
+    def __init__(self, id_: RouterId, rtp_capabilities: RtpCapabilities, emit: Callable[[EngineEvent], None]) -> None:
         self.id = id_
         self.rtp_capabilities = rtp_capabilities
         self._emit = emit

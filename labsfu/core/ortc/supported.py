@@ -143,8 +143,19 @@ SUPPORTED_HEADER_EXTENSIONS: tuple[RtpHeaderExtension, ...] = (
 DEFAULT_MEDIA_CODECS: tuple[RtpCodecCapability, ...] = (
     RtpCodecCapability(kind=_A, mime_type="audio/opus", clock_rate=48000, channels=2),
     RtpCodecCapability(kind=_V, mime_type="video/VP8", clock_rate=90000),
+    RtpCodecCapability(
+        kind=_V,
+        mime_type="video/H264",
+        clock_rate=90000,
+        parameters={"level-asymmetry-allowed": 1, "packetization-mode": 1, "profile-level-id": "42e01f"},
+    ),
+    RtpCodecCapability(kind=_A, mime_type="audio/PCMU", clock_rate=8000, channels=1),
+    RtpCodecCapability(kind=_A, mime_type="audio/PCMA", clock_rate=8000, channels=1),
+    RtpCodecCapability(kind=_A, mime_type="audio/G722", clock_rate=8000, channels=1),
 )
-"""The media codecs of a router that was not told any."""
+"""The media codecs of a router that was not told any; clients take the first of a kind unless they wish otherwise.
+
+H264 as all browsers have it (RFC 7742 5: Constrained Baseline is mandatory), in packetization-mode 1."""
 
 
 def supported_capabilities(offer: Offer) -> RtpCapabilities:

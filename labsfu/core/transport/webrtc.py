@@ -16,7 +16,7 @@ from labsfu.core.outputs import Address, SocketId, Transmit
 from labsfu.core.srtp.buffer import SrtpBuffer
 from labsfu.core.srtp.session import ProtectError, SrtpReceiver, SrtpSender
 from labsfu.errors import Conflict, InvalidValue, Malformed
-from labsfu.wire.events import DtlsStateChanged, Event, IceStateChanged
+from labsfu.wire.events import DtlsStateChanged, EngineEvent, IceStateChanged
 from labsfu.wire.ids import RouterId, TransportId
 from labsfu.wire.transport import (
     DtlsFingerprint,
@@ -41,7 +41,7 @@ class Surroundings:
     unix_offset: float
     certificate: DtlsCertificate
     transmit: Transmit
-    emit: Callable[[Event], None]
+    emit: Callable[[EngineEvent], None]
     drops: Drops
     outbox: SrtpBuffer
     candidates: tuple[IceCandidate, ...]
