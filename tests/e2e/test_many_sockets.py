@@ -146,3 +146,11 @@ async def test_one_of_two_hundred_who_never_reads_is_given_up_and_harms_nobody(
             f"\n{SOCKETS} sockets: ProducerAdded after {statistics.median(delays) * 1000:.1f} ms (median), "
             f"{max(delays) * 1000:.1f} ms (last); shutdown {stopping:.2f} s"
         )
+
+
+async def test_no_socket_is_compressed_though_the_client_offers_it() -> None:
+    async with ServerProcess() as server, connect(url_of(server, "ann"), proxy=None) as connection:
+        assert connection.request is not None
+        assert connection.response is not None
+        assert "permessage-deflate" in connection.request.headers["Sec-WebSocket-Extensions"]
+        assert "Sec-WebSocket-Extensions" not in connection.response.headers
