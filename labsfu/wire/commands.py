@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 from labsfu.wire.base import ABSENT, Absent, JsonObject, Wire
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RouterId, TransportId
-from labsfu.wire.rtp import ConsumerType, MediaKind, ProducerType, RtpCapabilities, RtpParameters
+from labsfu.wire.rtp import ConsumerLayers, ConsumerType, MediaKind, ProducerType, RtpCapabilities, RtpParameters
+from labsfu.wire.sfu import ConsumerPayload, EncodingUpdate, ProducerPayload, RouterPayload
 from labsfu.wire.stats import EngineCounts
 from labsfu.wire.transport import DtlsParameters, IceParameters, TransportOptions
 
@@ -122,6 +123,109 @@ class CloseConsumer(RouterCommand):
     consumer_id: ConsumerId
 
 
+# ---------------------------------------------------------------- with a transport of their own, as the HTTP API has them
+
+
+class GetRouter(RouterCommand):
+    """Show a router. Answers RouterShown."""
+
+
+class ListRouters(Command):
+    """Show all routers, the oldest first. Answers RoutersShown."""
+
+
+class CreateProducer(RouterCommand):
+    """Make a producer with a transport of its own; without `kind` and `rtp_parameters` the transport alone.
+
+    Answers ProducerShown.
+    """
+
+    participant_id: ParticipantId
+    kind: MediaKind | Absent = ABSENT
+    rtp_parameters: RtpParameters | Absent = ABSENT
+    paused: bool = False
+    app_data: JsonObject | Absent = ABSENT
+
+
+class UpdateProducer(RouterCommand):
+    """Complete a producer that has only its transport, or change one that has all. Answers ProducerShown."""
+
+    producer_id: ProducerId
+    kind: MediaKind | Absent = ABSENT
+    rtp_parameters: RtpParameters | Absent = ABSENT
+    paused: bool | Absent = ABSENT
+    encodings: tuple[EncodingUpdate, ...] | Absent = ABSENT
+    app_data: JsonObject | Absent = ABSENT
+
+
+class ConnectProducer(RouterCommand):
+    """Give the DTLS parameters of a producer's own transport, once. Answers Done."""
+
+    producer_id: ProducerId
+    dtls_parameters: DtlsParameters
+
+
+class RestartProducerIce(RouterCommand):
+    """Make new ICE credentials for a producer's transport. Answers IceRestarted."""
+
+    producer_id: ProducerId
+
+
+class GetProducer(RouterCommand):
+    """Show a producer. Answers ProducerShown."""
+
+    producer_id: ProducerId
+
+
+class ListProducers(RouterCommand):
+    """Show all producers of a router. Answers ProducersShown."""
+
+
+class CreateConsumer(RouterCommand):
+    """Make a consumer with a transport of its own. Answers ConsumerShown."""
+
+    producer_id: ProducerId
+    participant_id: ParticipantId
+    rtp_capabilities: RtpCapabilities
+    paused: bool = True
+    preferred_layers: ConsumerLayers | Absent = ABSENT
+    priority: int = 1
+    app_data: JsonObject | Absent = ABSENT
+
+
+class UpdateConsumer(RouterCommand):
+    """Change a consumer. Answers ConsumerShown."""
+
+    consumer_id: ConsumerId
+    preferred_layers: ConsumerLayers | Absent = ABSENT
+    priority: int | Absent = ABSENT
+    paused: bool | Absent = ABSENT
+    max_bitrate: int | Absent = ABSENT
+
+
+class ConnectConsumer(RouterCommand):
+    """Give the DTLS parameters of a consumer's own transport, once. Answers Done."""
+
+    consumer_id: ConsumerId
+    dtls_parameters: DtlsParameters
+
+
+class RestartConsumerIce(RouterCommand):
+    """Make new ICE credentials for a consumer's transport. Answers IceRestarted."""
+
+    consumer_id: ConsumerId
+
+
+class GetConsumer(RouterCommand):
+    """Show a consumer. Answers ConsumerShown."""
+
+    consumer_id: ConsumerId
+
+
+class ListConsumers(RouterCommand):
+    """Show all consumers of a router. Answers ConsumersShown."""
+
+
 class GetCounts(Command):
     """Count what the engine holds and has done. Answers Counted."""
 
@@ -172,4 +276,54 @@ class Counted(Wire, tag_field="result", tag=True):
     counts: EngineCounts
 
 
-Result: TypeAlias = Done | RouterCreated | TransportCreated | IceRestarted | Produced | Consumed | Counted
+class RouterShown(Wire, tag_field="result", tag=True):
+    """A router; its `worker_id` is filled in by whoever knows the worker."""
+
+    router: RouterPayload
+
+
+class RoutersShown(Wire, tag_field="result", tag=True):
+    """All routers."""
+
+    routers: tuple[RouterPayload, ...]
+
+
+class ProducerShown(Wire, tag_field="result", tag=True):
+    """A producer."""
+
+    producer: ProducerPayload
+
+
+class ProducersShown(Wire, tag_field="result", tag=True):
+    """All producers of a router."""
+
+    producers: tuple[ProducerPayload, ...]
+
+
+class ConsumerShown(Wire, tag_field="result", tag=True):
+    """A consumer."""
+
+    consumer: ConsumerPayload
+
+
+class ConsumersShown(Wire, tag_field="result", tag=True):
+    """All consumers of a router."""
+
+    consumers: tuple[ConsumerPayload, ...]
+
+
+Result: TypeAlias = (
+    Done
+    | RouterCreated
+    | TransportCreated
+    | IceRestarted
+    | Produced
+    | Consumed
+    | Counted
+    | RouterShown
+    | RoutersShown
+    | ProducerShown
+    | ProducersShown
+    | ConsumerShown
+    | ConsumersShown
+)
