@@ -66,7 +66,7 @@ class Engine:
             candidates=tuple(candidates),
         )
         self._tables = Tables()
-        self._executor = Executor(self._tables, around, media_codecs, self._traffic)
+        self._executor = Executor(self._tables, around, media_codecs, self._events, self._traffic)
         self._receivers: dict[PacketKind, Callable[[int, SocketId, Address, float], WebRtcTransport]] = {
             PacketKind.STUN: self._receive_stun,
             PacketKind.DTLS: self._receive_dtls,

@@ -23,8 +23,24 @@ _LOWEST_SSRC, _HIGHEST_SSRC = 100_000_000, 999_999_998
 _LOWEST_SEQUENCE, _HIGHEST_SEQUENCE = 1000, 32767
 
 
-def make_producer(command: Produce, router: Router, transport: WebRtcTransport, entropy: Entropy) -> Producer:
+def make_producer(
+    command: Produce,
+    router: Router,
+    transport: WebRtcTransport,
+    entropy: Entropy,
+    *,
+    created_at: int,
+    id_: ProducerId | None = None,
+) -> Producer:
     """Negotiate a producer; nothing is changed.
+
+    Args:
+        command: what was asked for.
+        router: whose capabilities decide.
+        transport: that will carry it.
+        entropy: for ids and the like.
+        created_at: epoch milliseconds.
+        id_: an id that it has already; None makes one.
 
     Raises:
         InvalidValue: the RTP parameters contradict themselves.
@@ -43,7 +59,7 @@ def make_producer(command: Produce, router: Router, transport: WebRtcTransport, 
     for other in transport.session.producers.values():
         _check_distinct(other, parameters.mid, [e.ssrc for e in parameters.encodings])
     terms = ProducerTerms(
-        id=ProducerId(entropy.uuid()),
+        id=ProducerId(entropy.uuid()) if id_ is None else id_,
         participant_id=command.participant_id,
         kind=command.kind,
         type=type_,
@@ -52,8 +68,9 @@ def make_producer(command: Produce, router: Router, transport: WebRtcTransport, 
         consumable=get_consumable_rtp_parameters(
             command.kind, parameters, router.rtp_capabilities, mapping, cname=_cname(parameters, transport, entropy)
         ),
+        created_at=created_at,
     )
-    return Producer(terms, paused=command.paused)
+    return Producer(terms, paused=command.paused, app_data=command.app_data)
 
 
 def _cname(parameters: RtpParameters, transport: WebRtcTransport, entropy: Entropy) -> str:
@@ -73,7 +90,13 @@ def _check_distinct(other: Producer, mid: object, ssrcs: list[object]) -> None:
 
 
 def make_consumer(
-    command: Consume, producer: Producer, transport: WebRtcTransport, mid: str, entropy: Entropy
+    command: Consume,
+    producer: Producer,
+    transport: WebRtcTransport,
+    entropy: Entropy,
+    *,
+    mid: str,
+    created_at: int,
 ) -> Consumer:
     """Negotiate a consumer; nothing is changed.
 
@@ -89,7 +112,7 @@ def make_consumer(
         mid=mid,
         enable_rtx=terms.kind is MediaKind.VIDEO,
     )
-    names = ConsumerNames(ConsumerId(entropy.uuid()), terms.id, command.participant_id)
+    names = ConsumerNames(ConsumerId(entropy.uuid()), terms.id, command.participant_id, created_at, command.app_data)
     return Consumer(
         names,
         terms.kind,

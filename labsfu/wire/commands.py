@@ -123,7 +123,7 @@ class CloseConsumer(RouterCommand):
     consumer_id: ConsumerId
 
 
-# ---------------------------------------------------------------- with a transport of their own, as the HTTP API has them
+# ------------------------------------------------------------ with a transport of their own, as the HTTP API has them
 
 
 class GetRouter(RouterCommand):

@@ -75,7 +75,7 @@ def test_no_object_of_the_engine_outlives_its_transport() -> None:
     def alive() -> Counter[str]:
         gc.collect()
         kinds = (type(o) for o in gc.get_objects())
-        return Counter(kind.__name__ for kind in kinds if kind.__module__.startswith("labsfu.core"))
+        return Counter(kind.__name__ for kind in kinds if str(kind.__module__).startswith("labsfu.core"))
 
     before = alive()
     for _ in range(10):

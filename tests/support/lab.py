@@ -9,6 +9,7 @@ from functools import cache
 from typing import TypeVar
 
 from labsfu.core.dtls.certificate import DtlsCertificate, generate_certificate
+from labsfu.core.dtls.context import context_for
 from labsfu.core.dtls.endpoint import DtlsEndpoint
 from labsfu.core.dtls.state import DtlsRole as EndpointRole
 from labsfu.core.engine import Engine
@@ -62,13 +63,17 @@ def check(
 
 
 class Peer:
-    """A WebRTC peer, sans-IO: full ICE's checks, either DTLS role, SRTP."""
+    """A WebRTC peer, sans-IO: full ICE's checks, either DTLS role, SRTP (only with `profile`, if one is given)."""
 
-    def __init__(self, lab: Lab, address: Address, role: EndpointRole) -> None:
+    def __init__(self, lab: Lab, address: Address, role: EndpointRole, profile: bytes | None = None) -> None:
         self.lab = lab
         self.address = address
         self.role = role
         self.certificate = certificate(f"peer-{address[0]}-{address[1]}")
+        if profile is not None:
+            # the context belongs to the certificate: a fresh one, so that nobody else gets it
+            self.certificate = certificate.__wrapped__(f"peer-{address[0]}-{address[1]}")
+            context_for(self.certificate).set_tlsext_use_srtp(profile)
         self.dtls = DtlsEndpoint(self.certificate)
         self.options: TransportOptions | None = None
         self.rtp: list[bytes] = []
@@ -188,9 +193,9 @@ class Lab:
     def transport(self) -> TransportOptions:
         return self.do(commands.CreateWebRtcTransport(router_id=self.router), commands.TransportCreated).options
 
-    def peer(self, role: EndpointRole = EndpointRole.CLIENT, port: int = 5000) -> Peer:
+    def peer(self, role: EndpointRole = EndpointRole.CLIENT, port: int = 5000, profile: bytes | None = None) -> Peer:
         address: Address = (f"198.51.100.{len(self.peers) + 1}", port)
-        peer = self.peers[address] = Peer(self, address, role)
+        peer = self.peers[address] = Peer(self, address, role, profile)
         return peer
 
     def alias(self, peer: Peer, port: int) -> Address:
@@ -210,10 +215,12 @@ class Lab:
         )
         self.do(command, commands.Done)
 
-    def connected_peer(self, role: EndpointRole = EndpointRole.CLIENT) -> tuple[Peer, TransportId]:
+    def connected_peer(
+        self, role: EndpointRole = EndpointRole.CLIENT, *, profile: bytes | None = None
+    ) -> tuple[Peer, TransportId]:
         """A peer with ICE and DTLS done on a transport of its own."""
         options = self.transport()
-        peer = self.peer(role)
+        peer = self.peer(role, profile=profile)
         peer.check(options)
         peer.start_dtls()
         self.connect(options.id, peer)

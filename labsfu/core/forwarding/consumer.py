@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from labsfu.core.drops import Drops
 from labsfu.core.forwarding.form import Extensions, PacketForm
 from labsfu.core.forwarding.link import Link
+from labsfu.core.forwarding.score import Score
 from labsfu.core.forwarding.sequence_map import SequenceMap
 from labsfu.core.rtcp.ntp import middle32, ntp_from_unix, round_trip_seconds
 from labsfu.core.rtcp.reports import ReportBlock
 from labsfu.core.uris import MID
-from labsfu.wire.base import ABSENT
+from labsfu.wire.base import ABSENT, Absent, JsonObject
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId
 from labsfu.wire.rtp import MediaKind, RtpParameters
 
@@ -21,11 +22,16 @@ _stamp = struct.Struct("!HII").pack_into
 
 @dataclass(frozen=True, slots=True)
 class ConsumerNames:
-    """Who a consumer is: its own id, what it consumes, who for."""
+    """Who a consumer is: its own id, what it consumes, who for; and what its maker wants remembered.
+
+    `created_at` is epoch milliseconds.
+    """
 
     id: ConsumerId
     producer_id: ProducerId
     participant_id: ParticipantId
+    created_at: int
+    app_data: JsonObject | Absent
 
 
 class Consumer:
@@ -39,6 +45,8 @@ class Consumer:
         "_awaits_key_frame",
         "_link",
         "_mid",
+        "_reported_lost",
+        "_reported_packets",
         "_sequence",
         "_ssrc",
         "active",
@@ -51,9 +59,11 @@ class Consumer:
         "octets",
         "packets",
         "paused",
+        "priority",
         "producer_paused",
         "round_trip",
         "rtp_parameters",
+        "score",
     )
 
     def __init__(
@@ -79,9 +89,13 @@ class Consumer:
         self.producer_paused = producer_paused
         self.packets = 0
         self.octets = 0
+        self.priority = 1
+        self.score = Score()
         self.fraction_lost = 0
         self.round_trip: float | None = None
         self.last_report_at: float | None = None
+        self._reported_packets = 0
+        self._reported_lost = 0
         self._link = link
         self._ssrc = ssrc
         self._mid = b"" if rtp_parameters.mid is ABSENT or not self.negotiated(MID) else rtp_parameters.mid.encode()
@@ -158,5 +172,7 @@ class Consumer:
     def receive_report(self, block: ReportBlock, unix_now: float) -> None:
         """Take in what the peer says of this stream (RFC 3550 6.4.1)."""
         self.fraction_lost = block.fraction_lost
+        self.score.report(self.packets - self._reported_packets, block.packets_lost - self._reported_lost)
+        self._reported_packets, self._reported_lost = self.packets, block.packets_lost
         now = middle32(ntp_from_unix(unix_now))
         self.round_trip = round_trip_seconds(now, block.last_sr, block.delay_since_last_sr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from labsfu.core.forwarding.key_frames import KeyFrameRequests
 from labsfu.core.forwarding.reception import Reception
+from labsfu.core.forwarding.score import Score
 from labsfu.core.forwarding.sender_clock import SenderClock
 from labsfu.core.rtcp.ntp import delay_from_seconds, middle32, unix_from_ntp
 from labsfu.core.rtcp.reports import ReportBlock, SenderReport
@@ -21,6 +22,8 @@ class InboundStream:
         "_last_timestamp",
         "_report",
         "_report_arrival",
+        "_reported_expected",
+        "_reported_received",
         "_sender_clock",
         "clock_rate",
         "key_frames",
@@ -28,6 +31,7 @@ class InboundStream:
         "octets",
         "packets",
         "reception",
+        "score",
         "ssrc",
     )
 
@@ -37,12 +41,15 @@ class InboundStream:
         self._sender_clock = sender_clock
         self.reception = Reception(clock_rate)
         self.key_frames = KeyFrameRequests()
+        self.score = Score()
         self.packets = 0
         self.octets = 0
         self._last_timestamp = 0
         self._last_arrival = 0.0
         self._report: SenderReport | None = None
         self._report_arrival = 0.0
+        self._reported_expected = 0
+        self._reported_received = 0
         self.last_report_at: float | None = None
 
     def receive(self, sequence: int, timestamp: int, octets: int, now: float) -> int:
@@ -60,7 +67,15 @@ class InboundStream:
         """Take in a sender report about this stream."""
         self._report = report
         self._report_arrival = now
+        self._score()
         self._sender_clock.observe(unix_from_ntp(report.ntp_timestamp), unix_now)
+
+    def _score(self) -> None:
+        """Judge what came since the sender's last report."""
+        reception = self.reception
+        expected = reception.expected - self._reported_expected
+        self.score.report(expected, expected - (reception.received - self._reported_received))
+        self._reported_expected, self._reported_received = reception.expected, reception.received
 
     def timestamp_at(self, now: float, unix_now: float) -> int:
         """The RTP timestamp that this stream has at our wall time `unix_now`.

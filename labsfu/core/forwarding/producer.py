@@ -14,7 +14,7 @@ from labsfu.core.rtp.extensions import find_extensions
 from labsfu.core.rtp.packet import Buffer, RtpHeader
 from labsfu.core.rtp.values import abs_send_time_from_seconds
 from labsfu.core.uris import ABS_SEND_TIME
-from labsfu.wire.base import ABSENT
+from labsfu.wire.base import ABSENT, Absent, JsonObject
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId
 from labsfu.wire.rtp import MediaKind, ProducerType, RtpCodecParameters, RtpParameters
 
@@ -27,6 +27,7 @@ class ProducerTerms:
         rtp_parameters: what the peer sends.
         payload_types: its payload types to the router's.
         consumable: the same media as the router offers it to consumers.
+        created_at: epoch milliseconds.
     """
 
     id: ProducerId
@@ -36,6 +37,7 @@ class ProducerTerms:
     rtp_parameters: RtpParameters
     payload_types: dict[int, int]
     consumable: RtpParameters
+    created_at: int
 
 
 @dataclass(slots=True)
@@ -50,6 +52,7 @@ class Producer:
     """Takes in packets of a peer's stream and gives them to its consumers.
 
     Given: what was negotiated. Owned: incoming streams, groups of consumers. `drops` counts packets by reason.
+    `rtp_parameters` are those of the terms, with what was changed since (`encodings[].active`, `maxBitrate`).
     """
 
     __slots__ = (
@@ -60,17 +63,21 @@ class Producer:
         "_payload_types",
         "_restarts",
         "_timed",
+        "app_data",
         "consumers",
         "drops",
         "feedback",
         "paused",
+        "rtp_parameters",
         "streams",
         "terms",
     )
 
-    def __init__(self, terms: ProducerTerms, *, paused: bool) -> None:
+    def __init__(self, terms: ProducerTerms, *, paused: bool, app_data: JsonObject | Absent = ABSENT) -> None:
         parameters = terms.rtp_parameters
         self.terms = terms
+        self.rtp_parameters = parameters
+        self.app_data = app_data
         self.paused = paused
         self.drops = Drops()
         self.streams: dict[int, InboundStream] = {}
@@ -159,6 +166,8 @@ class Producer:
             stream.key_frames.received()
         if self.paused:
             self.drops.count("producer-paused")
+        elif self.rtp_parameters.encodings[0].active is False:
+            self.drops.count("encoding-inactive")
         elif self._groups:
             self._relay(buffer, header, payload_type, number, key_frame, unix_now)
         return key_frame

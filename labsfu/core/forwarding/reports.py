@@ -94,5 +94,13 @@ def receiver_reports(producers: Sequence[Producer], own_ssrc: int, now: float) -
     if remb_ssrcs:
         if not packets:
             packets.append(ReceiverReport(own_ssrc))
-        packets.append(Remb(own_ssrc, GENEROUS_BITRATE, tuple(remb_ssrcs[:255])))
+        packets.append(Remb(own_ssrc, _allowed_bitrate(producers), tuple(remb_ssrcs[:255])))
     return packets
+
+
+def _allowed_bitrate(producers: Sequence[Producer]) -> int:
+    """bit/s for all that take a REMB together: generous, unless every one of their encodings has a maximum."""
+    told = [producer for producer in producers if ("goog-remb", "") in producer.feedback]
+    maxima = [encoding.max_bitrate for producer in told for encoding in producer.rtp_parameters.encodings]
+    limits = [maximum for maximum in maxima if isinstance(maximum, int)]
+    return min(GENEROUS_BITRATE, sum(limits)) if limits and len(limits) == len(maxima) else GENEROUS_BITRATE

@@ -27,15 +27,26 @@ from labsfu.wire.rtp import RtpCapabilities
 class Router:
     """Joins producers to consumers.
 
-    Given: id, capabilities, whom to tell. Owned: producers and consumers, each with the session that carries it.
+    Given: id, capabilities, whom to tell, how many people are expected, when it was made (epoch milliseconds).
+    Owned: producers and consumers, each with the session and the transport that carry it.
     """
 
-    def __init__(self, id_: RouterId, rtp_capabilities: RtpCapabilities, emit: Callable[[EngineEvent], None]) -> None:
+    def __init__(
+        self,
+        id_: RouterId,
+        rtp_capabilities: RtpCapabilities,
+        emit: Callable[[EngineEvent], None],
+        *,
+        participant_count: int,
+        created_at: int,
+    ) -> None:
         self.id = id_
+        self.participant_count = participant_count
+        self.created_at = created_at
         self.rtp_capabilities = rtp_capabilities
         self._emit = emit
-        self.producers: dict[ProducerId, tuple[Producer, MediaSession]] = {}
-        self.consumers: dict[ConsumerId, tuple[Consumer, MediaSession]] = {}
+        self.producers: dict[ProducerId, tuple[Producer, MediaSession, TransportId]] = {}
+        self.consumers: dict[ConsumerId, tuple[Consumer, MediaSession, TransportId]] = {}
 
     def producer(self, id_: ProducerId) -> Producer:
         """A producer of ours, or NotFound."""
@@ -54,7 +65,7 @@ class Router:
     def add_producer(self, producer: Producer, session: MediaSession, transport_id: TransportId) -> None:
         """Take in a new producer."""
         terms = producer.terms
-        self.producers[terms.id] = producer, session
+        self.producers[terms.id] = producer, session, transport_id
         session.add_producer(producer)
         self._emit(
             ProducerMade(
@@ -103,7 +114,7 @@ class Router:
         """Take in a new consumer of one of our producers."""
         names = consumer.names
         producer = self.producer(names.producer_id)
-        self.consumers[names.id] = consumer, session
+        self.consumers[names.id] = consumer, session, transport_id
         session.add_consumer(consumer, producer)
         producer.add_consumer(consumer)
         self._emit(
@@ -148,7 +159,7 @@ class Router:
 
     def want_key_frame(self, consumer: Consumer, now: float) -> None:
         """Ask the producer of a consumer for a key frame, unless it was just asked."""
-        producer, session = self.producers[consumer.names.producer_id]
+        producer, session, _ = self.producers[consumer.names.producer_id]
         session.request_key_frame(producer, now)
 
     def _refresh(self, consumer: Consumer, now: float) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from labsfu.core.ortc.capabilities import generate_router_rtp_capabilities
 from labsfu.core.ortc.produce import RtpMapping, get_consumable_rtp_parameters, get_producer_rtp_mapping
-from labsfu.core.ortc.supported import DEFAULT_MEDIA_CODECS, OFFER_EVERYTHING, Offer
+from labsfu.core.ortc.supported import OFFER_EVERYTHING, Offer
 from labsfu.core.ortc.validate import validate_rtp_parameters
 from labsfu.wire.base import ABSENT, Absent, from_json
 from labsfu.wire.rtp import (
@@ -28,9 +28,13 @@ from labsfu.wire.rtp import (
 DATA = Path(__file__).parents[2] / "data" / "ortc"
 BASE_SSRC = 500_000_000
 
-FULL_ROUTER = generate_router_rtp_capabilities(DEFAULT_MEDIA_CODECS, OFFER_EVERYTHING)
+OPUS_AND_VP8 = (
+    RtpCodecCapability(mime_type="audio/opus", clock_rate=48000, channels=2),
+    RtpCodecCapability(mime_type="video/VP8", clock_rate=90000),
+)
+FULL_ROUTER = generate_router_rtp_capabilities(OPUS_AND_VP8, OFFER_EVERYTHING)
 """Opus 100, VP8 101, RTX 102."""
-TODAYS_ROUTER = generate_router_rtp_capabilities(DEFAULT_MEDIA_CODECS)
+TODAYS_ROUTER = generate_router_rtp_capabilities(OPUS_AND_VP8)
 """Opus 100, VP8 101."""
 
 

@@ -20,7 +20,7 @@ from labsfu.core.ortc.supported import (
 from labsfu.core.ortc.validate import validate_rtp_capabilities
 from labsfu.errors import InvalidValue, Unsupported
 from labsfu.wire.rtp import MediaKind, RtpCapabilities, RtpCodecCapability
-from tests.core.ortc.material import TODAYS_ROUTER, capability, router_for
+from tests.core.ortc.material import OPUS_AND_VP8, TODAYS_ROUTER, capability, router_for
 
 OPUS = capability("audio/opus", 48000, channels=2, useinbandfec=1)
 VIDEO_FEEDBACK = (NACK, NACK_PLI, CCM_FIR, GOOG_REMB, TRANSPORT_CC)
@@ -120,6 +120,20 @@ def test_malformed_media_codecs_are_refused() -> None:
         router_for(capability("chicken"))
 
 
+@pytest.mark.rfc("RFC 7742 5", "RFC 7874 3")
+def test_a_router_that_is_told_nothing_has_what_browsers_must_have() -> None:
+    router = generate_router_rtp_capabilities(DEFAULT_MEDIA_CODECS)
+    assert payload_types(router) == [
+        ("audio/opus", 100), ("video/VP8", 101), ("video/H264", 102),
+        ("audio/PCMU", 0), ("audio/PCMA", 8), ("audio/G722", 9),
+    ]  # fmt: skip
+    assert router.codecs[2].parameters == {
+        "level-asymmetry-allowed": 1,
+        "packetization-mode": 1,
+        "profile-level-id": "42e01f",
+    }
+
+
 def test_today_neither_transport_cc_nor_retransmission_is_offered() -> None:
     assert payload_types(TODAYS_ROUTER) == [("audio/opus", 100), ("video/VP8", 101)]
     assert [codec.rtcp_feedback for codec in TODAYS_ROUTER.codecs] == [(), (NACK_PLI, CCM_FIR, GOOG_REMB)]
@@ -140,7 +154,7 @@ def test_today_neither_transport_cc_nor_retransmission_is_offered() -> None:
 def test_each_mechanism_is_offered_alone(
     offer: Offer, feedback: tuple[object, ...], has_extension: bool, has_rtx: bool
 ) -> None:
-    router = generate_router_rtp_capabilities(DEFAULT_MEDIA_CODECS, offer)
+    router = generate_router_rtp_capabilities(OPUS_AND_VP8, offer)
     assert router.codecs[1].rtcp_feedback == feedback
     assert (uris.TRANSPORT_WIDE_CC in {item.uri for item in router.header_extensions}) is has_extension
     assert ("video/rtx" in {codec.mime_type for codec in router.codecs}) is has_rtx
