@@ -20,7 +20,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from labsfu.core.dtls.state import DtlsRole as EndpointRole
 from labsfu.core.outputs import Address
 from labsfu.core.srtp.buffer import SrtpBuffer
 from labsfu.core.srtp.session import SrtpSender
@@ -54,12 +53,16 @@ class SocketLab(Lab):
         self.sockets: dict[Address, socket.socket] = {}
         super().__init__(transmit=self.sender)
 
-    def peer(self, role: EndpointRole = EndpointRole.CLIENT, port: int = 0) -> Peer:
-        sock = bind_udp("127.0.0.1", port)
+    def new_address(self, port: int) -> Address:
+        sock = bind_udp("127.0.0.1", 0)
         address: Address = sock.getsockname()
         self.sockets[address] = sock
-        peer = self.peers[address] = Peer(self, address, role)
-        return peer
+        return address
+
+    def close(self) -> None:
+        """Close all sockets."""
+        for sock in (self.socket, *self.sockets.values()):
+            sock.close()
 
     def pump(self) -> None:
         moved = True
@@ -163,6 +166,7 @@ def run(consumers: int, rounds: int, forwarded: int) -> Result:
     finally:
         os.kill(child, 9)
         os.waitpid(child, 0)
+        lab.close()
     return Result(
         consumers=consumers,
         engine_us=round(statistics.median(engine_us), 2),

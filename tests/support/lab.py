@@ -194,9 +194,13 @@ class Lab:
         return self.do(commands.CreateWebRtcTransport(router_id=self.router), commands.TransportCreated).options
 
     def peer(self, role: EndpointRole = EndpointRole.CLIENT, port: int = 5000, profile: bytes | None = None) -> Peer:
-        address: Address = (f"198.51.100.{len(self.peers) + 1}", port)
+        address = self.new_address(port)
         peer = self.peers[address] = Peer(self, address, role, profile)
         return peer
+
+    def new_address(self, port: int) -> Address:
+        """Where the next peer is."""
+        return (f"198.51.100.{len(self.peers) + 1}", port)
 
     def alias(self, peer: Peer, port: int) -> Address:
         """Another address at which the peer is reached."""
