@@ -10,19 +10,17 @@ from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
 
 import msgspec
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
-from clients.errors import ClientError, Disconnected, ProtocolViolation, Refused, ServerFailed
+from clients.errors import ClientError, Disconnected, ProtocolViolation, Refused
+from clients.sockets import disconnected, open_socket
 from labsfu.wire.base import to_json
 from labsfu.wire.socket import Answer, Error, Request, ServerMessage
 
 A = TypeVar("A", bound=Answer)
 
 _DECODER: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
-
-MAX_MESSAGE = 4 * 1024 * 1024
-"""Bytes of one message of the server that are taken: `Init` of a room of a thousand is large."""
 
 
 class Received(NamedTuple):
@@ -51,7 +49,7 @@ class Signalling:
 
     def __init__(self, url: str, *, token: str | None = None, timeout: float = 10.0, keep: int = 10_000) -> None:
         self._url = url
-        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._token = token
         self._timeout = timeout
         self.timeline: deque[Received] = deque(maxlen=keep)
         self._ids = itertools.count(1)
@@ -63,20 +61,7 @@ class Signalling:
         self._reader: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        try:
-            self._socket = await connect(
-                self._url,
-                additional_headers=self._headers,
-                proxy=None,
-                max_size=MAX_MESSAGE,
-                open_timeout=self._timeout,
-                close_timeout=self._timeout,
-            )
-        except InvalidStatus as error:
-            response = error.response
-            raise Refused.from_http(response.status_code, response.reason_phrase, bytes(response.body or b"")) from None
-        except (OSError, InvalidHandshake, TimeoutError) as error:
-            raise ServerFailed(f"no participant socket at {self._url}: {str(error) or type(error).__name__}") from error
+        self._socket = await open_socket("participant socket", self._url, self._token, self._timeout)
         self._reader = asyncio.create_task(self._read(self._socket), name=f"signalling {self._url}")
         return self
 
@@ -154,7 +139,7 @@ class Signalling:
         try:
             await self._connected().send(text)
         except ConnectionClosed as error:
-            raise _disconnected(error) from None
+            raise disconnected(error) from None
 
     async def close(self, code: int = 1000) -> None:
         """Close with the closing handshake (RFC 6455 7.1.2). Idempotent."""
@@ -185,7 +170,7 @@ class Signalling:
             while True:
                 self._receive(await socket.recv())
         except ConnectionClosed as error:
-            end = _disconnected(error)
+            end = disconnected(error)
         except ProtocolViolation as error:
             end = error
             await socket.close(1002)
@@ -213,10 +198,3 @@ class Signalling:
                 future.set_exception(end)
         self._signals.put_nowait(None)
         self._ended.set()
-
-
-def _disconnected(error: ConnectionClosed) -> Disconnected:
-    if error.rcvd is not None:
-        return Disconnected(error.rcvd.code, error.rcvd.reason)
-    cause = error.__cause__
-    return Disconnected(1006, str(cause) if cause is not None else "")

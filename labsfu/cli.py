@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from labsfu.config import LOG_LEVELS, load_config
+from labsfu.config import LOG_FORMATS, LOG_LEVELS, load_config
 from labsfu.errors import ConfigError
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -36,6 +36,7 @@ def server_options(command: C) -> C:
             click.option("--codecs", metavar="NAME,…", help="Router codecs.  [default: opus,VP8,H264,PCMU,PCMA,G722]"),
             click.option("--token", metavar="TEXT", help="What callers must show; better given as LABSFU_TOKEN."),
             click.option("--log-level", metavar="LEVEL", help=f"One of {', '.join(LOG_LEVELS)}.  [default: info]"),
+            click.option("--log-format", metavar="FORMAT", help=f"One of {', '.join(LOG_FORMATS)}.  [default: text]"),
             click.option(
                 "--config",
                 "file",

@@ -24,6 +24,7 @@ from labsfu.wire.rtp import CodecParameters, PayloadType, RtpCodecCapability
 T = TypeVar("T")
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("text", "json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Config:
         port: port of HTTP; 0 means any free one.
         media: where media comes in.
         log_level: least level that is logged.
+        log_format: `text` to be read, `json` for one object on each line.
         token: what callers must show; None: nothing (on loopback only).
         hosts: names in `Host` that are answered besides loopback ones, when bound to loopback.
         origins: origins (`https://lab.example`) whose pages may call besides loopback ones, when bound to loopback.
@@ -62,7 +64,11 @@ class Config:
         room_grace: seconds an empty room lives on.
         message_bytes: largest message a client may send over its socket.
         body_bytes: largest body of an HTTP request.
-        outbox_bytes: what may wait for a client that does not read.
+        outbox_bytes: what may wait for a client, or a watcher, that does not read.
+        event_ring: events that are kept for watchers who come back.
+        max_rooms: rooms at one time.
+        max_participants: participants of all rooms together.
+        max_producers_per_participant: producers of one participant at one time.
         codecs: media codecs of all routers, by name or in full, the preferred one of a kind first; empty: the default.
     """
 
@@ -70,6 +76,7 @@ class Config:
     port: int = 8000
     media: MediaListen = MediaListen(("127.0.0.1",), 40000)
     log_level: str = "info"
+    log_format: str = "text"
     token: str | None = None
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
@@ -78,6 +85,10 @@ class Config:
     message_bytes: int = 256 * 1024
     body_bytes: int = 1024 * 1024
     outbox_bytes: int = 4 * 1024 * 1024
+    event_ring: int = 10_000
+    max_rooms: int = 1000
+    max_participants: int = 10_000
+    max_producers_per_participant: int = 16
     codecs: tuple[str | RtpCodecCapability, ...] = ()
 
     @property
@@ -119,6 +130,7 @@ def load_config(flags: Mapping[str, str | None], environment: Mapping[str, str],
         host=sources.read("host", _text, defaults.host),
         port=sources.read("port", _port, defaults.port),
         log_level=sources.read("log-level", _log_level, defaults.log_level),
+        log_format=sources.read("log-format", _log_format, defaults.log_format),
         token=sources.read("token", _text, None, secret=True),
         hosts=sources.read("hosts", _texts, ()),
         origins=sources.read("origins", _texts, ()),
@@ -127,6 +139,12 @@ def load_config(flags: Mapping[str, str | None], environment: Mapping[str, str],
         message_bytes=sources.read("message-bytes", _bytes, defaults.message_bytes),
         body_bytes=sources.read("body-bytes", _bytes, defaults.body_bytes),
         outbox_bytes=sources.read("outbox-bytes", _bytes, defaults.outbox_bytes),
+        event_ring=sources.read("event-ring", _events, defaults.event_ring),
+        max_rooms=sources.read("max-rooms", _count, defaults.max_rooms),
+        max_participants=sources.read("max-participants", _count, defaults.max_participants),
+        max_producers_per_participant=sources.read(
+            "max-producers-per-participant", _count, defaults.max_producers_per_participant
+        ),
         codecs=sources.read("codecs", _codecs, defaults.codecs),
     )
     sources.check_all_known()
@@ -258,6 +276,14 @@ def _bytes(value: object) -> int:
     return _integer(value, 1024, 1 << 30, "a number of bytes (1024 to 1073741824)")
 
 
+def _events(value: object) -> int:
+    return _integer(value, 1, 10_000_000, "a number of events (1 to 10000000)")
+
+
+def _count(value: object) -> int:
+    return _integer(value, 1, 1_000_000, "a number (1 to 1000000)")
+
+
 def _seconds(value: object) -> float:
     try:
         seconds = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]  # anything else raises
@@ -276,6 +302,12 @@ def _addresses(value: object) -> tuple[str, ...]:
     if len(set(addresses)) != len(addresses):
         raise ValueError("addresses that differ")
     return addresses
+
+
+def _log_format(value: object) -> str:
+    if value not in LOG_FORMATS:
+        raise ValueError(f"one of {', '.join(LOG_FORMATS)}")
+    return str(value)
 
 
 def _log_level(value: object) -> str:

@@ -22,13 +22,16 @@ from labsfu.core.codecs.registry import can_be_joined
 from labsfu.core.ortc.media_codecs import choose_media_codecs
 from labsfu.core.ortc.supported import DEFAULT_MEDIA_CODECS
 from labsfu.errors import CommandError, ConfigError, Unavailable
+from labsfu.rooms.limits import Limits
 from labsfu.rooms.registry import Rooms
 from labsfu.shell.clock import Clock
 from labsfu.shell.driver import InProcessWorker
 from labsfu.shell.entropy import SystemEntropy
+from labsfu.shell.event_hub import EventHub
+from labsfu.shell.event_log import log_event
 from labsfu.shell.logs import set_up_logs
 from labsfu.shell.rooms_driver import RoomsDriver
-from labsfu.wire.events import Event
+from labsfu.wire.events import EngineEvent
 from labsfu.wire.ids import WorkerId
 from labsfu.wire.payloads import Listen
 from labsfu.wire.rtp import RtpCodecCapability
@@ -48,7 +51,7 @@ def serve(config: Config) -> None:
     Raises:
         ConfigError: a port or an address cannot be had.
     """
-    set_up_logs(config.log_level)
+    set_up_logs(config.log_level, config.log_format)
     trio.run(_serve_until_signal, config)
 
 
@@ -110,9 +113,10 @@ class Server:
             async with trio.open_nursery() as nursery:
                 refusal = await _start(nursery, worker)
                 if refusal is None:
-                    rooms = self._make_rooms(clock, entropy, worker)
+                    events = self._make_events(clock, entropy)
+                    rooms = self._make_rooms(clock, entropy, worker, events)
                     relay.target = rooms.on_events
-                    api = self._make_api(clock, entropy, worker, rooms, listener)
+                    api = self._make_api(clock, entropy, worker, rooms, events, listener)
                     await self._serve(api, listener, nursery, task_status)
                 nursery.cancel_scope.cancel()
         finally:
@@ -136,21 +140,40 @@ class Server:
         _log.debug("ready", http=self.url, media=self.media)
         task_status.started()
         await self._stop.wait()
+        api.events.close(GOING_AWAY, "the server ends")
         api.rooms.hang_up_all(GOING_AWAY, "the server ends")
         await http.close(PARTING_PATIENCE)
         api.rooms.stop()
 
-    def _make_rooms(self, clock: Clock, entropy: SystemEntropy, worker: InProcessWorker) -> RoomsDriver:
+    def _make_events(self, clock: Clock, entropy: SystemEntropy) -> EventHub:
+        return EventHub(
+            entropy.uuid(),
+            epoch_ms=clock.epoch_ms,
+            size=self._config.event_ring,
+            outbox_bytes=self._config.outbox_bytes,
+            log=log_event,
+        )
+
+    def _make_rooms(
+        self, clock: Clock, entropy: SystemEntropy, worker: InProcessWorker, events: EventHub
+    ) -> RoomsDriver:
         rooms = Rooms(
             new_id=entropy.uuid,
             epoch_at_zero=round(clock.unix_offset * 1000),
             participant_grace=self._config.participant_grace,
             room_grace=self._config.room_grace,
+            limits=limits_of(self._config),
         )
-        return RoomsDriver(rooms, worker, now=clock.now, outbox_bytes=self._config.outbox_bytes)
+        return RoomsDriver(rooms, worker, now=clock.now, publish=events.publish, outbox_bytes=self._config.outbox_bytes)
 
     def _make_api(
-        self, clock: Clock, entropy: SystemEntropy, worker: InProcessWorker, rooms: RoomsDriver, listener: socket.socket
+        self,
+        clock: Clock,
+        entropy: SystemEntropy,
+        worker: InProcessWorker,
+        rooms: RoomsDriver,
+        events: EventHub,
+        listener: socket.socket,
     ) -> Api:
         address = _host_and_port(listener)
         self.url, self.media = f"http://{address}", worker.listen
@@ -161,18 +184,23 @@ class Server:
             started=clock.now(),
             listen=Listen(http=address, media=worker.listen),
         )
-        return Api(rooms, (worker,), worker.rtp_capabilities, self._config, identity, entropy.uuid)
+        return Api(rooms, events, (worker,), worker.rtp_capabilities, self._config, identity, entropy.uuid)
 
 
 class _EventRelay:
     """Hands a worker's events to the rooms, which are made after it."""
 
     def __init__(self) -> None:
-        self.target: Callable[[Sequence[Event]], None] | None = None
+        self.target: Callable[[Sequence[EngineEvent]], None] | None = None
 
-    def __call__(self, events: Sequence[Event]) -> None:
+    def __call__(self, events: Sequence[EngineEvent]) -> None:
         if self.target is not None:
             self.target(events)
+
+
+def limits_of(config: Config) -> Limits:
+    """The limits that rooms keep."""
+    return Limits(config.max_rooms, config.max_participants, config.max_producers_per_participant)
 
 
 def _media_codecs(config: Config) -> tuple[RtpCodecCapability, ...]:

@@ -26,10 +26,13 @@ def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -
 
 
 def test_every_kind_of_setting_can_come_from_everywhere(tmp_path: Path) -> None:
-    file = toml(tmp_path, 'hosts = ["a.example", "b.example"]\nroom-grace = 0.5\nannounce = "192.0.2.1"\n')
+    file = toml(
+        tmp_path, 'log-format = "json"\nhosts = ["a.example", "b.example"]\nroom-grace = 0.5\nannounce = "192.0.2.1"\n'
+    )
     environment = {"LABSFU_ORIGINS": "https://a.example, https://b.example", "LABSFU_PARTICIPANT_GRACE": "2.5"}
     config = load_config({"host": "::1"}, environment, file)
     assert config.hosts == ("a.example", "b.example")
+    assert config.log_format == "json"
     assert config.origins == ("https://a.example", "https://b.example")
     assert (config.room_grace, config.participant_grace, config.host) == (0.5, 2.5, "::1")
     assert config.media == MediaListen(("127.0.0.1",), 40000, ("192.0.2.1",))
@@ -44,6 +47,8 @@ def test_every_kind_of_setting_can_come_from_everywhere(tmp_path: Path) -> None:
         ({"media-address": "here"}, {}, "--media-address: 'here' is not an IP address, or several"),
         ({"host": ""}, {}, "--host: ''"),
         ({}, {"LABSFU_LOG_LEVEL": "loud"}, "LABSFU_LOG_LEVEL: 'loud' is not one of debug, info, warning, error"),
+        ({"log-format": "xml"}, {}, "--log-format: 'xml' is not one of text, json"),
+        ({}, {"LABSFU_EVENT_RING": "0"}, "LABSFU_EVENT_RING: '0' is not a number of events"),
         ({}, {"LABSFU_ROOM_GRACE": "nan"}, "LABSFU_ROOM_GRACE: 'nan'"),
         ({}, {"LABSFU_MESSAGE_BYTES": "1"}, "LABSFU_MESSAGE_BYTES: '1'"),
         ({"host": "0.0.0.0"}, {}, "set --token or LABSFU_TOKEN"),

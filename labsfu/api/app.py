@@ -8,15 +8,26 @@ from quart import Response, request, websocket
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
-from labsfu.api import health, participant, problems, room
+from labsfu.api import docs, health, participant, problems, room
+from labsfu.api.body import read_body
 from labsfu.api.context import Api
 from labsfu.api.query import parse_query
-from labsfu.api.routing import AnyRoute, Call, Reply, Route, SocketRoute
-from labsfu.api.sfu import info
+from labsfu.api.routing import PATH_PARAMETERS, AnyRoute, Call, NoBody, Reply, Route, SocketRoute
+from labsfu.api.sfu import consumer, events, info, producer, router
 from labsfu.errors import CommandError
 from labsfu.wire.base import to_json
 
-ROUTES: tuple[AnyRoute, ...] = (*health.ROUTES, *info.ROUTES, *room.ROUTES, *participant.ROUTES)
+ROUTES: tuple[AnyRoute, ...] = (
+    *health.ROUTES,
+    *info.ROUTES,
+    *events.ROUTES,
+    *router.ROUTES,
+    *producer.ROUTES,
+    *consumer.ROUTES,
+    *room.ROUTES,
+    *participant.ROUTES,
+    *docs.make_routes(lambda: ROUTES),
+)
 
 
 def create_app(api: Api) -> QuartTrio:
@@ -52,24 +63,33 @@ def setup_refusals(app: QuartTrio, api: Api) -> None:
     app.register_error_handler(Exception, on_exception)
 
 
-def _view(api: Api, route: Route) -> Callable[..., Awaitable[Response]]:  # type: ignore[type-arg]  # of whatever query
+def _view(api: Api, route: Route) -> Callable[..., Awaitable[Response]]:  # type: ignore[type-arg]  # of whatever types
     async def view(**path: str) -> Response:
+        _check_path(path)
         query = parse_query(route.query, request.args.items(multi=True))
-        return _render(await route.handler(api, Call(path, query)))
+        body = await read_body(api, route.body, required=route.body_required)
+        return _render(route, await route.handler(api, Call(path, query, body)))
 
     return view
 
 
 def _socket_view(api: Api, route: SocketRoute) -> Callable[..., Awaitable[None]]:  # type: ignore[type-arg]  # of whatever query
     async def view(**path: str) -> None:
+        _check_path(path)
         query = parse_query(route.query, websocket.args.items(multi=True))
-        await route.handler(api, Call(path, query))
+        await route.handler(api, Call(path, query, NoBody()))
 
     return view
 
 
-def _render(reply: Reply) -> Response:
-    response = Response(to_json(reply.body), status=reply.status, content_type="application/json")
+def _check_path(path: dict[str, str]) -> None:
+    for name, value in path.items():
+        PATH_PARAMETERS[name].check(value)
+
+
+def _render(route: Route, reply: Reply) -> Response:  # type: ignore[type-arg]  # of whatever types
+    body = reply.body if isinstance(reply.body, bytes) else to_json(reply.body)
+    response = Response(body, status=route.status, content_type=route.content_type)
     if reply.location is not None:
         response.headers["Location"] = reply.location
     return response

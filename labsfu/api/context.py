@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from labsfu.config import Config
+from labsfu.shell.event_hub import EventHub
 from labsfu.shell.rooms_driver import RoomsDriver
+from labsfu.wire.ids import ParticipantId, RouterId
 from labsfu.wire.payloads import Listen
 from labsfu.wire.rtp import RtpCapabilities
 from labsfu.wire.worker import Worker
@@ -29,16 +32,20 @@ class Api:
 
     Attributes:
         rooms: runs the rooms.
+        events: what happens, for whoever watches.
         workers: the media engines.
         rtp_capabilities: what every router offers.
         config: the settings.
         identity: this run of the server.
         new_id: makes UUIDs.
+        producers_in_making: how many requests for a producer are under way, by router and participant.
     """
 
     rooms: RoomsDriver
+    events: EventHub
     workers: tuple[Worker, ...]
     rtp_capabilities: RtpCapabilities
     config: Config
     identity: Identity
     new_id: Callable[[], str]
+    producers_in_making: Counter[tuple[RouterId, ParticipantId]] = field(default_factory=Counter)

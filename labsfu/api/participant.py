@@ -5,13 +5,15 @@ from __future__ import annotations
 from functools import partial
 
 from labsfu.api.context import Api
-from labsfu.api.query import Name, NoQuery, Size
-from labsfu.api.routing import AnyRoute, Call, Reply, Route, SocketRoute
+from labsfu.api.query import Name, NoQuery, Size, Token
+from labsfu.api.room import MAKING, NO_ROOM
+from labsfu.api.routing import AnyRoute, Call, NoBody, Refusal, Reply, Route, SocketRoute
 from labsfu.api.socket import serve_participant
 from labsfu.rooms.opening import ParticipantPlan, RoomPlan
 from labsfu.wire.base import ABSENT, Absent, Wire
 from labsfu.wire.ids import ParticipantId, RoomId, check_token
-from labsfu.wire.payloads import Message, ParticipantList, ParticipantType, RoomType
+from labsfu.wire.payloads import Message, ParticipantList, ParticipantPayload, ParticipantType, RoomType
+from labsfu.wire.socket import ClientMessage, ServerMessage
 
 _PARTICIPANT = "/rooms/{roomId}/participants/{participantId}"
 
@@ -37,48 +39,48 @@ class CreateAndConnectQuery(Wire):
 class VideoroomQuery(Wire):
     """For clients of mediasoup's videoroom example: the room, or a new one."""
 
-    room_id: str | Absent = ABSENT
+    room_id: Token | Absent = ABSENT
 
 
-async def create_handler(api: Api, call: Call[CreateParticipantQuery]) -> Reply:
+async def create_handler(api: Api, call: Call[CreateParticipantQuery, NoBody]) -> Reply:
     """Seat a participant, without a socket yet."""
     plan = _plan(call.participant_id, call.query)
     create = partial(api.rooms.rooms.create_participant, call.room_id, plan, api.rooms.now())
     participant = api.rooms.call(create)
-    return Reply(participant, 201, f"/rooms/{participant.room_id}/participants/{participant.id}")
+    return Reply(participant, f"/rooms/{participant.room_id}/participants/{participant.id}")
 
 
-async def list_handler(api: Api, call: Call[NoQuery]) -> Reply:
+async def list_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:
     """Show everyone in a room."""
     return Reply(ParticipantList(participants=api.rooms.rooms.participants(call.room_id)))
 
 
-async def get_handler(api: Api, call: Call[NoQuery]) -> Reply:
+async def get_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:
     """Show a participant."""
     return Reply(api.rooms.rooms.participant(call.room_id, call.participant_id))
 
 
-async def delete_handler(api: Api, call: Call[NoQuery]) -> Reply:
+async def delete_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:
     """End a participant."""
     room_id, participant_id = call.room_id, call.participant_id
     await api.rooms.run(api.rooms.rooms.delete_participant(room_id, participant_id, api.rooms.now()))
     return Reply(Message(message=f"participant {participant_id} is gone"))
 
 
-async def connect_handler(api: Api, call: Call[NoQuery]) -> None:
+async def connect_handler(api: Api, call: Call[NoQuery, NoBody]) -> None:
     """Give a participant made before its socket."""
     room_id, participant_id = call.room_id, call.participant_id
     await serve_participant(api, lambda connection: api.rooms.rooms.connect(connection, room_id, participant_id))
 
 
-async def create_and_connect_handler(api: Api, call: Call[CreateAndConnectQuery]) -> None:
+async def create_and_connect_handler(api: Api, call: Call[CreateAndConnectQuery, NoBody]) -> None:
     """Make what is missing of room and participant, and give it its socket."""
     query = call.query
     size = None if query.room_size is ABSENT else query.room_size
     await _create_and_connect(api, RoomPlan(query.room_type, size, call.room_id), _plan(call.participant_id, query))
 
 
-async def videoroom_handler(api: Api, call: Call[VideoroomQuery]) -> None:
+async def videoroom_handler(api: Api, call: Call[VideoroomQuery, NoBody]) -> None:
     """The same socket for clients of mediasoup's videoroom example: a host with a made-up id, in a conference."""
     room_id = RoomId(api.new_id() if call.query.room_id is ABSENT else check_token("room", call.query.room_id))
     participant_id = ParticipantId(api.new_id())
@@ -96,12 +98,60 @@ def _plan(participant_id: ParticipantId, query: CreateParticipantQuery | CreateA
     return ParticipantPlan(participant_id, query.participant_type, query.display_name, query.share_screen)
 
 
+_NO_PARTICIPANT = Refusal(404, "participant-not-found")
+_FOUND = (NO_ROOM, _NO_PARTICIPANT)
+_SEATING = (Refusal(409, "room-full"), Refusal(409, "too-many-participants"))
+_CONNECTING = (*_FOUND, Refusal(409, "transport-closed"))  # it may end while its transports are made
+
 ROUTES: tuple[AnyRoute, ...] = (
-    Route("POST", _PARTICIPANT, create_handler, CreateParticipantQuery),
-    Route("GET", "/rooms/{roomId}/participants", list_handler, NoQuery),
-    Route("GET", _PARTICIPANT, get_handler, NoQuery),
-    Route("DELETE", _PARTICIPANT, delete_handler, NoQuery),
-    SocketRoute(f"{_PARTICIPANT}/connect", connect_handler, NoQuery),
-    SocketRoute(f"{_PARTICIPANT}/create-and-connect", create_and_connect_handler, CreateAndConnectQuery),
-    SocketRoute("/ws", videoroom_handler, VideoroomQuery),
+    Route(
+        "POST",
+        _PARTICIPANT,
+        create_handler,
+        CreateParticipantQuery,
+        ParticipantPayload,
+        status=201,
+        refusals=(NO_ROOM, *_SEATING, Refusal(409, "participant-exists")),
+    ),
+    Route(
+        "GET",
+        "/rooms/{roomId}/participants",
+        list_handler,
+        NoQuery,
+        ParticipantList,
+        refusals=(NO_ROOM,),
+    ),
+    Route("GET", _PARTICIPANT, get_handler, NoQuery, ParticipantPayload, refusals=_FOUND),
+    Route("DELETE", _PARTICIPANT, delete_handler, NoQuery, Message, refusals=_FOUND),
+    SocketRoute(
+        f"{_PARTICIPANT}/connect", connect_handler, NoQuery, ServerMessage, ClientMessage, refusals=_CONNECTING
+    ),
+    SocketRoute(
+        f"{_PARTICIPANT}/create-and-connect",
+        create_and_connect_handler,
+        CreateAndConnectQuery,
+        ServerMessage,
+        ClientMessage,
+        refusals=(
+            *MAKING,
+            *_SEATING,
+            *_CONNECTING,
+            Refusal(409, "participant-type-differs"),
+            Refusal(409, "room-type-differs"),
+        ),
+    ),
+    SocketRoute(
+        "/ws",
+        videoroom_handler,
+        VideoroomQuery,
+        ServerMessage,
+        ClientMessage,
+        refusals=(
+            *MAKING,
+            *_SEATING,
+            *_CONNECTING,
+            Refusal(400, "invalid-room-id"),
+            Refusal(409, "room-type-differs"),
+        ),
+    ),
 )

@@ -12,6 +12,7 @@ from quart.ctx import has_request_context
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import WebsocketMismatch
 
+from labsfu.api.body import WrongShape
 from labsfu.api.context import Api
 from labsfu.errors import (
     CommandError,
@@ -22,7 +23,7 @@ from labsfu.errors import (
     Unavailable,
     Unsupported,
 )
-from labsfu.wire.base import to_json
+from labsfu.wire.base import ABSENT, Absent, to_json
 from labsfu.wire.payloads import Problem, problem_type
 
 CONTENT_TYPE = "application/problem+json"
@@ -53,10 +54,12 @@ _FRAMEWORK_SLUGS = MappingProxyType(
 _log = structlog.get_logger()
 
 
-def make_problem(status: int, slug: str, detail: str, instance: str) -> Problem:
+def make_problem(
+    status: int, slug: str, detail: str, instance: str, errors: tuple[str, ...] | Absent = ABSENT
+) -> Problem:
     """A problem; its title says in words what its type says."""
     title = slug.replace("-", " ").capitalize()
-    return Problem(type=problem_type(slug), title=title, status=status, detail=detail, instance=instance)
+    return Problem(type=problem_type(slug), title=title, status=status, detail=detail, instance=instance, errors=errors)
 
 
 def status_of(error: CommandError) -> int:
@@ -72,7 +75,8 @@ def respond(problem: Problem) -> Response:
 
 async def on_command_error(error: CommandError) -> Response:
     """A refusal of ours."""
-    return respond(make_problem(status_of(error), error.slug, error.detail, _path()))
+    errors = error.paths if isinstance(error, WrongShape) else ABSENT
+    return respond(make_problem(status_of(error), error.slug, error.detail, _path(), errors))
 
 
 async def on_http_exception(error: HTTPException) -> Response:

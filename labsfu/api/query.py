@@ -12,6 +12,13 @@ from labsfu.wire.base import Wire
 
 W = TypeVar("W", bound=Wire)
 
+# The forms of `labsfu.wire.ids`, for the OpenAPI document.
+UUID_PATTERN = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+TOKEN_PATTERN = "^[A-Za-z0-9._~-]{1,64}$"
+
+Token: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": TOKEN_PATTERN})]
+"""An id of the caller's; `check_token` refuses what is none, with a problem type of its own."""
+
 Size: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from labsfu.api.context import Api
-from labsfu.api.query import NoQuery, Size
-from labsfu.api.routing import AnyRoute, Call, Reply, Route
+from labsfu.api.query import NoQuery, Size, Token
+from labsfu.api.routing import AnyRoute, Call, NoBody, Refusal, Reply, Route
 from labsfu.rooms.opening import RoomPlan
 from labsfu.wire.base import ABSENT, Absent, Wire
 from labsfu.wire.ids import RoomId, check_token
-from labsfu.wire.payloads import Message, RoomList, RoomType
+from labsfu.wire.payloads import Message, RoomList, RoomPayload, RoomType
 
 
 class CreateRoomQuery(Wire):
@@ -16,38 +16,50 @@ class CreateRoomQuery(Wire):
 
     room_type: RoomType
     room_size: Size
-    room_id: str | Absent = ABSENT
+    room_id: Token | Absent = ABSENT
 
 
-async def create_handler(api: Api, call: Call[CreateRoomQuery]) -> Reply:
+async def create_handler(api: Api, call: Call[CreateRoomQuery, NoBody]) -> Reply:
     """Make a room."""
     query = call.query
     room_id = None if query.room_id is ABSENT else RoomId(check_token("room", query.room_id))
     plan = RoomPlan(query.room_type, query.room_size, room_id)
     room = await api.rooms.run(api.rooms.rooms.create_room(plan, api.rooms.now()))
-    return Reply(room, 201, f"/rooms/{room.id}")
+    return Reply(room, f"/rooms/{room.id}")
 
 
-async def list_handler(api: Api, call: Call[NoQuery]) -> Reply:  # noqa: ARG001 - every handler takes the same
+async def list_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:  # noqa: ARG001 - every handler takes the same
     """Show all rooms."""
     return Reply(RoomList(rooms=api.rooms.rooms.rooms()))
 
 
-async def get_handler(api: Api, call: Call[NoQuery]) -> Reply:
+async def get_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:
     """Show a room."""
     return Reply(api.rooms.rooms.room(call.room_id))
 
 
-async def delete_handler(api: Api, call: Call[NoQuery]) -> Reply:
+async def delete_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:
     """End a room and everyone in it."""
     room_id = call.room_id
     await api.rooms.run(api.rooms.rooms.delete_room(room_id))
     return Reply(Message(message=f"room {room_id} is closed"))
 
 
+NO_ROOM = Refusal(404, "room-not-found")
+MAKING = (Refusal(400, "invalid-room-size"), Refusal(409, "too-many-rooms"), Refusal(503, "router-closed"))
+"""Why a room may not be made, whatever it is made for."""
+
 ROUTES: tuple[AnyRoute, ...] = (
-    Route("POST", "/rooms", create_handler, CreateRoomQuery),
-    Route("GET", "/rooms", list_handler, NoQuery),
-    Route("GET", "/rooms/{roomId}", get_handler, NoQuery),
-    Route("DELETE", "/rooms/{roomId}", delete_handler, NoQuery),
+    Route(
+        "POST",
+        "/rooms",
+        create_handler,
+        CreateRoomQuery,
+        RoomPayload,
+        status=201,
+        refusals=(*MAKING, Refusal(400, "invalid-room-id"), Refusal(409, "room-exists")),
+    ),
+    Route("GET", "/rooms", list_handler, NoQuery, RoomList),
+    Route("GET", "/rooms/{roomId}", get_handler, NoQuery, RoomPayload, refusals=(NO_ROOM,)),
+    Route("DELETE", "/rooms/{roomId}", delete_handler, NoQuery, Message, refusals=(NO_ROOM,)),
 )

@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-import trio
 from quart import websocket
 
 from labsfu.api.context import Api
 from labsfu.api.link import LinkLike, link_of
 from labsfu.api.messages import decode_message
 from labsfu.api.problems import unexpected
+from labsfu.api.socket_loop import SocketLoop
 from labsfu.errors import Unavailable
 from labsfu.rooms.wishes import ConnectionId, Flow
-from labsfu.shell.mailbox import Farewell, Mailbox
+from labsfu.shell.mailbox import Mailbox
 from labsfu.wire.socket import Error, Init
 
 # Close codes (RFC 6455 7.4.1).
 UNSUPPORTED_DATA = 1003
 MESSAGE_TOO_BIG = 1009
 INTERNAL_ERROR = 1011
-
-# Seconds that a client has to answer a close before its connection is dropped.
-CLOSE_PATIENCE = 1.0
 
 
 async def serve_participant(api: Api, join: Callable[[ConnectionId], Flow[Init]]) -> None:
@@ -40,42 +37,21 @@ async def serve_participant(api: Api, join: Callable[[ConnectionId], Flow[Init]]
     finally:
         api.rooms.close(connection)
         with suppress(Unavailable):  # the server stops, and the rooms with it
-            await api.rooms.run(api.rooms.rooms.disconnected(connection, api.rooms.now(), clean=loop.clean))
+            await api.rooms.run(
+                api.rooms.rooms.disconnected(connection, api.rooms.now(), clean=loop.clean, given_up=loop.given_up)
+            )
 
 
-class ConnectionWebSocketEventLoop:
+class ConnectionWebSocketEventLoop(SocketLoop):
     """Moves signals to the client and messages from it.
 
     The rooms decide what is said and in which order (`Init`, what exists, then what happens); this only carries it.
     """
 
     def __init__(self, api: Api, connection: ConnectionId, mailbox: Mailbox, link: LinkLike) -> None:
+        super().__init__(mailbox, link)
         self._api = api
         self._connection = connection
-        self._mailbox = mailbox
-        self._link = link
-        self._given_up = False
-
-    @property
-    def clean(self) -> bool:
-        """The client said goodbye by itself; it was neither lost nor given up."""
-        return not (self._link.lost or self._given_up)
-
-    async def run(self) -> None:
-        """Accept, then carry signals both ways; ends when either side closes."""
-        await websocket.accept()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._abort_when_overflowed)
-            nursery.start_soon(self.process_websocket_signals)
-            await self.process_internal_signals()
-            nursery.cancel_scope.cancel()
-
-    async def process_internal_signals(self) -> None:
-        """Send what the mailbox has, until the farewell; then give the client a moment to answer it."""
-        while not isinstance(item := await self._mailbox.take(), Farewell):
-            await websocket.send(item.decode())
-        await websocket.close(item.code, item.reason)
-        await trio.sleep(CLOSE_PATIENCE)  # cut short when the client's own close arrives: that cancels the handler
 
     async def process_websocket_signals(self) -> None:
         """Carry out the client's messages, one at a time."""
@@ -99,14 +75,3 @@ class ConnectionWebSocketEventLoop:
             return
         rooms = self._api.rooms
         await rooms.run(rooms.rooms.receive(self._connection, message, rooms.now()))
-
-    async def _abort_when_overflowed(self) -> None:
-        """A client that does not read gets no more time than a close takes: its socket is torn down."""
-        await self._mailbox.overflowed.wait()
-        self._given_up = True
-        await trio.sleep(CLOSE_PATIENCE)
-        self._link.abort()
-
-    def _give_up(self, code: int, reason: str) -> None:
-        self._given_up = True
-        self._mailbox.hang_up(code, reason)

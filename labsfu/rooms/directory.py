@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from labsfu.errors import NotFound
+from labsfu.errors import Conflict, NotFound
 from labsfu.rooms.grace import Grace
+from labsfu.rooms.limits import Limits
 from labsfu.rooms.participant import Consumer, Participant, Producer
 from labsfu.rooms.room import Room
 from labsfu.rooms.wishes import ConnectionId
@@ -50,9 +51,15 @@ class Directory:
     Args:
         participant_grace: seconds a participant outlives its lost socket.
         room_grace: seconds an empty room lives on.
+        limits: how much there may be.
+
+    Attributes:
+        rooms_in_making: rooms whose routers are on their way.
     """
 
-    def __init__(self, *, participant_grace: float, room_grace: float) -> None:
+    def __init__(self, *, participant_grace: float, room_grace: float, limits: Limits) -> None:
+        self.limits = limits
+        self.rooms_in_making = 0
         self.rooms: dict[RoomId, Room] = {}
         self.routers: dict[RouterId, Room] = {}
         self.connections: dict[ConnectionId, Participant] = {}
@@ -84,6 +91,18 @@ class Directory:
         if participant is None:
             raise NotFound.of("participant", participant_id)
         return participant
+
+    def check_room_for_room(self) -> None:
+        """Raise Conflict if one more room is too many; those that are being made count too."""
+        limit = self.limits.rooms
+        if len(self.rooms) + self.rooms_in_making >= limit:
+            raise Conflict(f"there are {limit} rooms, and may be no more", slug="too-many-rooms")
+
+    def check_room_for_participant(self) -> None:
+        """Raise Conflict if one more participant is too many."""
+        limit = self.limits.participants
+        if sum(len(room.participants) for room in self.rooms.values()) >= limit:
+            raise Conflict(f"there are {limit} participants, and may be no more", slug="too-many-participants")
 
     @staticmethod
     def check_alive(participant: Participant) -> None:

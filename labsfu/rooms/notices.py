@@ -59,9 +59,13 @@ class Notices:
             ParticipantUpdated(room_id=participant.room.id, participant_id=participant.id, connected=connected)
         )
 
-    def publish_socket_closed(self, participant: Participant, reason: SocketCloseReason) -> None:
+    def publish_socket_closed(
+        self, participant: Participant, reason: SocketCloseReason, detail: str | Absent = ABSENT
+    ) -> None:
         """Let it be known that a socket of this one is gone."""
-        self.publish(SocketClosed(room_id=participant.room.id, participant_id=participant.id, reason=reason))
+        self.publish(
+            SocketClosed(room_id=participant.room.id, participant_id=participant.id, reason=reason, detail=detail)
+        )
 
 
 def producer_added(producer: Producer) -> wire.ProducerAdded:

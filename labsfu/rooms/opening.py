@@ -73,7 +73,7 @@ class Opening:
 
         Raises:
             InvalidValue: a size that this type cannot have.
-            Conflict: a room of this id exists.
+            Conflict: a room of this id exists, or there are too many.
         """
         room = None if self._existing(plan) is not None else (yield from self._make_unless_there(plan, now))
         if room is None:
@@ -84,10 +84,7 @@ class Opening:
         """Make a room; None when somebody else made it while the router was on its way."""
         room_id = plan.id if plan.id is not None else RoomId(self._new_id())
         size = check_size(plan.type, DEFAULT_SIZE[plan.type] if plan.size is None else plan.size)
-        with self._directory.stillborn.watch():
-            made = yield from ask(commands.CreateRouter(participant_count=size), commands.RouterCreated)
-            if made.router_id in self._directory.stillborn:
-                raise Unavailable(f"router '{made.router_id}' closed while it was made", slug="router-closed")
+        made = yield from self._make_router(size)
         if room_id in self._directory.rooms:
             yield from ask_to_close([commands.CloseRouter(router_id=made.router_id)])
             return None
@@ -98,15 +95,30 @@ class Opening:
         self._notices.publish(events.RoomMade(room_id=room_id, type=plan.type, size=size, router_ids=(made.router_id,)))
         return room
 
+    def _make_router(self, size: int) -> Flow[commands.RouterCreated]:
+        """A router for one more room, if there may be one."""
+        directory = self._directory
+        directory.check_room_for_room()
+        directory.rooms_in_making += 1
+        try:
+            with directory.stillborn.watch():
+                made = yield from ask(commands.CreateRouter(participant_count=size), commands.RouterCreated)
+                if made.router_id in directory.stillborn:
+                    raise Unavailable(f"router '{made.router_id}' closed while it was made", slug="router-closed")
+        finally:
+            directory.rooms_in_making -= 1
+        return made
+
     def participant(self, room: Room, plan: ParticipantPlan, now: float) -> Participant:
         """Seat a participant, without a socket yet.
 
         Raises:
-            Conflict: the id is taken, or the room is full.
+            Conflict: the id is taken, the room is full, or the server has too many.
         """
         if plan.id in room.participants:
             raise Conflict(f"participant '{plan.id}' exists already", slug="participant-exists")
         room.check_seat(share_screen=plan.share_screen)
+        self._directory.check_room_for_participant()
         participant = Participant(room, plan.id, plan.type, plan.display_name, plan.share_screen, self._epoch(now))
         room.participants[plan.id] = participant
         self._directory.empty.stop(room)

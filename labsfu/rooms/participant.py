@@ -51,6 +51,7 @@ class Participant:
         announced: the others know of this one, since the first connection.
         rtp_capabilities: what it can receive, once it said so.
         transports: what the client needs for each of its two transports; one that closed by itself is missing.
+        producers_in_making: how many the engine is asked for.
         ended: it is in the room no more; a flow that still holds it must let go.
     """
 
@@ -66,6 +67,7 @@ class Participant:
     transports: dict[TransportSide, TransportOptions] = field(default_factory=dict)
     producers: dict[ProducerId, Producer] = field(default_factory=dict)
     consumers: dict[ConsumerId, Consumer] = field(default_factory=dict)
+    producers_in_making: int = 0
     ended: bool = False
 
     def payload(self) -> ParticipantPayload:

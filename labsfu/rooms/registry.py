@@ -13,11 +13,13 @@ from labsfu.rooms.directory import Directory
 from labsfu.rooms.dispatch import Dispatch
 from labsfu.rooms.happenings import Happenings
 from labsfu.rooms.joining import Joining
+from labsfu.rooms.limits import Limits
 from labsfu.rooms.notices import Notices
 from labsfu.rooms.opening import Opening, ParticipantPlan, RoomPlan
 from labsfu.rooms.wishes import ConnectionId, Flow, Wish, ask_to_close
 from labsfu.wire import commands
 from labsfu.wire import socket as wire
+from labsfu.wire.base import ABSENT
 from labsfu.wire.events import EngineEvent, SocketCloseReason
 from labsfu.wire.ids import ParticipantId, RoomId
 from labsfu.wire.payloads import ParticipantPayload, RoomPayload
@@ -31,12 +33,21 @@ class Rooms:
         epoch_at_zero: epoch milliseconds at which `now` was 0.
         participant_grace: seconds a participant outlives its lost socket.
         room_grace: seconds an empty room lives on.
+        limits: how much there may be.
     """
 
     def __init__(
-        self, *, new_id: Callable[[], str], epoch_at_zero: int, participant_grace: float = 10, room_grace: float = 30
+        self,
+        *,
+        new_id: Callable[[], str],
+        epoch_at_zero: int,
+        participant_grace: float = 10,
+        room_grace: float = 30,
+        limits: Limits | None = None,
     ) -> None:
-        self._directory = Directory(participant_grace=participant_grace, room_grace=room_grace)
+        self._directory = Directory(
+            participant_grace=participant_grace, room_grace=room_grace, limits=limits or Limits()
+        )
         self._notices = Notices()
         self._closing = Closing(self._directory, self._notices)
         self._joining = Joining(self._directory, self._notices)
@@ -53,7 +64,7 @@ class Rooms:
 
         Raises:
             InvalidValue: a size that this type cannot have.
-            Conflict: a room of this id exists.
+            Conflict: a room of this id exists, or there are too many.
         """
         return (yield from self._opening.room(plan, now)).payload()
 
@@ -77,7 +88,7 @@ class Rooms:
     # ------------------------------------------------------------------ participants
 
     def create_participant(self, room_id: RoomId, plan: ParticipantPlan, now: float) -> ParticipantPayload:
-        """Seat a participant, without a socket yet. Raises NotFound, Conflict (exists, full)."""
+        """Seat a participant, without a socket yet. Raises NotFound, Conflict (exists, full, too many)."""
         return self._opening.participant(self._directory.room(room_id), plan, now).payload()
 
     def participant(self, room_id: RoomId, participant_id: ParticipantId) -> ParticipantPayload:
@@ -120,17 +131,19 @@ class Rooms:
         """Carry out one message of a client; refusals are told to it."""
         return self._dispatch.receive(connection, message, now)
 
-    def disconnected(self, connection: ConnectionId, now: float, *, clean: bool, given_up: bool = False) -> Flow[None]:
+    def disconnected(
+        self, connection: ConnectionId, now: float, *, clean: bool, given_up: str | None = None
+    ) -> Flow[None]:
         """A socket is gone: after a clean close its participant ends, after a loss it has time to come back.
 
-        `given_up`: the shell ended it, since the client did not read or broke the protocol.
+        `given_up`: why the shell ended it: the client did not read, or broke the protocol.
         """
         participant = self._directory.connections.pop(connection, None)
         if participant is None:
             return
         participant.connection = None
         reason: SocketCloseReason = "left" if clean else "given-up" if given_up else "lost"
-        self._notices.publish_socket_closed(participant, reason)
+        self._notices.publish_socket_closed(participant, reason, given_up or ABSENT)
         if clean:
             yield from ask_to_close(self._closing.end_participant(participant, now, "left"))
             return

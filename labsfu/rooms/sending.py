@@ -5,6 +5,7 @@ from __future__ import annotations
 from labsfu.errors import CommandError, Conflict, NotAllowed, NotFound
 from labsfu.rooms.closing import Closing
 from labsfu.rooms.directory import Directory
+from labsfu.rooms.limits import check_app_data
 from labsfu.rooms.notices import Notices, producer_added, producer_flow
 from labsfu.rooms.participant import Participant, Producer
 from labsfu.rooms.rights import may_send
@@ -40,6 +41,7 @@ class Sending:
 
         Raises:
             NotAllowed: this type of participant does not send in this type of room.
+            Conflict: it has too many producers.
             CommandError: the worker's refusal, e.g. of a codec.
         """
         room = participant.room
@@ -52,21 +54,36 @@ class Sending:
             kind=request.kind,
             rtp_parameters=request.rtp_parameters,
             paused=request.paused,
-            app_data=request.app_data,
+            app_data=check_app_data(request.app_data),
         )
+        self._check_count(participant)
+        participant.producers_in_making += 1
+        try:
+            made = yield from self._make(participant, command)
+        finally:
+            participant.producers_in_making -= 1
+        producer = Producer(made.producer_id, participant, request.kind, request.paused)
+        self._directory.producers[producer.id] = participant.producers[producer.id] = producer
+        self._notices.tell_others(participant, producer_added(producer))
+        return wire.Produced(id=producer.id, request_id=request.request_id)
+
+    def _check_count(self, participant: Participant) -> None:
+        limit = self._directory.limits.producers
+        if len(participant.producers) + participant.producers_in_making >= limit:
+            detail = f"participant '{participant.id}' has {limit} producers, and may have no more"
+            raise Conflict(detail, slug="too-many-producers")
+
+    def _make(self, participant: Participant, command: commands.Produce) -> Flow[commands.Produced]:
         with self._directory.stillborn.watch():
             made = yield from ask(command, commands.Produced)
             alive = made.producer_id not in self._directory.stillborn
             if participant.ended or not alive:
                 yield from ask_to_close(
-                    [commands.CloseProducer(router_id=room.router_id, producer_id=made.producer_id)]
+                    [commands.CloseProducer(router_id=command.router_id, producer_id=made.producer_id)]
                 )
                 self._directory.check_alive(participant)
                 raise Conflict(f"producer '{made.producer_id}' closed while it was made", slug="producer-closed")
-        producer = Producer(made.producer_id, participant, request.kind, request.paused)
-        self._directory.producers[producer.id] = participant.producers[producer.id] = producer
-        self._notices.tell_others(participant, producer_added(producer))
-        return wire.Produced(id=producer.id, request_id=request.request_id)
+        return made
 
     def pause(
         self, participant: Participant, request: wire.ProducerPause

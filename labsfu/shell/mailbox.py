@@ -11,6 +11,7 @@ from labsfu.wire.base import to_json
 from labsfu.wire.socket import ServerMessage
 
 OVERFLOW = 4008
+DEAF = "the client does not read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Farewell:
 
 
 class Mailbox:
-    """Signals on their way to one client, in order.
+    """Signals, or events, on their way to one client, in order.
 
     Args:
         limit: bytes of JSON that may wait. When a signal does not fit any more, all that waits is thrown away, a
@@ -42,13 +43,17 @@ class Mailbox:
 
     def put(self, signal: ServerMessage) -> None:
         """Queue a signal; after a farewell nothing more is queued."""
+        if self._farewell is None:
+            self.put_text(to_json(signal))
+
+    def put_text(self, text: bytes) -> None:
+        """Queue what is JSON already."""
         if self._farewell is not None:
             return
-        text = to_json(signal)
         if self._bytes + len(text) > self._limit:
             self._waiting.clear()
             self._bytes = 0
-            self.hang_up(OVERFLOW, "the client does not read")
+            self.hang_up(OVERFLOW, DEAF)
             self.overflowed.set()
             return
         self._waiting.append(text)

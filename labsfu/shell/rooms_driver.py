@@ -14,9 +14,9 @@ import trio
 
 from labsfu.errors import CommandError, Unavailable
 from labsfu.rooms.registry import Rooms
-from labsfu.rooms.wishes import AskWorker, ConnectionId, Flow, Tell
+from labsfu.rooms.wishes import AskWorker, ConnectionId, Flow, Publish, Tell
 from labsfu.shell.mailbox import Mailbox
-from labsfu.wire.events import Event
+from labsfu.wire.events import EngineEvent, Event
 from labsfu.wire.worker import Worker
 
 T = TypeVar("T")
@@ -29,13 +29,23 @@ class RoomsDriver:
         rooms: what is run. Nobody else calls it, but for showing what is there.
         worker: the media engine.
         now: the monotonic clock, in seconds; `trio.current_time`, or one that runs with it.
+        publish: lets watchers know what happens, in the engine and in the rooms.
         outbox_bytes: what may wait for one client.
     """
 
-    def __init__(self, rooms: Rooms, worker: Worker, *, now: Callable[[], float], outbox_bytes: int) -> None:
+    def __init__(
+        self,
+        rooms: Rooms,
+        worker: Worker,
+        *,
+        now: Callable[[], float],
+        publish: Callable[[Event], None],
+        outbox_bytes: int,
+    ) -> None:
         self.rooms = rooms
         self._worker = worker
         self._now = now
+        self._publish = publish
         self._outbox_bytes = outbox_bytes
         self._mailboxes: dict[ConnectionId, Mailbox] = {}
         self._numbers = count(1)
@@ -103,9 +113,10 @@ class RoomsDriver:
         finally:
             self._deliver()
 
-    def on_events(self, events: Sequence[Event]) -> None:
-        """Take the engine's events in, and deliver."""
+    def on_events(self, events: Sequence[EngineEvent]) -> None:
+        """Take the engine's events in, and deliver; watchers know of each before they know what follows from it."""
         for event in events:
+            self._publish(event)
             self.call(partial(self.rooms.on_event, event))
 
     async def keep_time(self) -> None:
@@ -128,6 +139,9 @@ class RoomsDriver:
 
     def _deliver(self) -> None:
         for wish in self.rooms.drain():
+            if isinstance(wish, Publish):
+                self._publish(wish.event)
+                continue
             mailbox = self._mailboxes.get(wish.connection)
             if mailbox is None:
                 continue  # its socket went away by itself

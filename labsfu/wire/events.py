@@ -215,9 +215,10 @@ class SocketConnected(_OfParticipant, tag="socket-connected"):
 
 
 class SocketClosed(_OfParticipant, tag="socket-closed"):
-    """A participant has no socket any more, or a newer one."""
+    """A participant has no socket any more, or a newer one; `detail` says why it was given up."""
 
     reason: SocketCloseReason
+    detail: str | Absent = ABSENT
 
 
 RoomEvent: TypeAlias = (

@@ -86,9 +86,11 @@ class Listen(Wire):
 
 
 class SfuInfo(Wire):
-    """The server. `started_at` is epoch milliseconds."""
+    """The server. `started_at` is epoch milliseconds; `event_seq` is the last event of this `epoch`."""
 
     id: str
+    epoch: str
+    event_seq: int
     version: str
     started_at: int
     uptime_seconds: float

@@ -66,7 +66,7 @@ class Running:
 
 @pytest.fixture
 def server() -> Iterator[Running]:
-    with start("--port", "0", "--media-port", "0") as process:
+    with start("--port", "0", "--media-port", "0", "--log-level", "warning") as process:
         try:
             yield Running(process)
         finally:
@@ -112,6 +112,19 @@ def test_a_room_on_the_real_engine_leaves_nothing(server: Running) -> None:
         assert (error.request_action, error.type) == ("Produce", "/problems/invalid-rtp-parameters")
     httpx.delete(f"http://{server.address}/rooms/r", trust_env=False)
     assert set(msgspec.to_builtins(server.get("/sfu")["counts"]).values()) == {0}
+
+
+def test_its_log_says_who_came_and_its_own_end_is_no_news() -> None:
+    with start("--port", "0", "--media-port", "0", "--token", "s3cret", LABSFU_LOG_FORMAT="json") as process:
+        server = Running(process)
+        url = f"ws://{server.address}{JOIN.format('ann')}&token=s3cret"
+        with connect(url) as ann:
+            assert isinstance(hear(ann), wire.Init)
+            _, _, err = server.end(signal.SIGTERM)
+    entries = [msgspec.json.decode(line) for line in err.splitlines()]
+    assert [(entry["event"], entry["room"]) for entry in entries] == [("room made", "r"), ("participant joined", "r")]
+    assert entries[1]["participant"] == "ann"
+    assert "s3cret" not in err
 
 
 def test_ports_in_use_are_named_in_one_line(server: Running) -> None:

@@ -9,6 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from labsfu.errors import CommandError
 from labsfu.rooms.wishes import ConnectionId, Hangup
+from labsfu.shell.whereabouts import Whereabouts
+from labsfu.wire import events
 from labsfu.wire import socket as wire
 from labsfu.wire.ids import ParticipantId, ProducerId
 from labsfu.wire.payloads import ParticipantType
@@ -57,6 +59,34 @@ class View:
                 self.open = False
 
 
+class Watch:
+    """What a watcher believes, from the events alone: rooms, who is in them and who has a socket."""
+
+    def __init__(self) -> None:
+        self.rooms: set[str] = set()
+        self.people: set[str] = set()
+        self.sockets: set[str] = set()
+        self.whereabouts = Whereabouts()
+
+    def see(self, event: events.Event) -> None:
+        self.whereabouts.place(event)
+        match event:
+            case events.RoomMade():
+                add(self.rooms, event.room_id)
+            case events.RoomClosed():
+                self.rooms.remove(event.room_id)
+            case events.ParticipantMade():
+                add(self.people, event.participant_id)
+            case events.ParticipantLeft():
+                self.people.remove(event.participant_id)
+            case events.SocketConnected():
+                add(self.sockets, event.participant_id)
+            case events.SocketClosed():
+                self.sockets.remove(event.participant_id)
+            case events.ParticipantUpdated():
+                assert event.connected == (event.participant_id in self.sockets)
+
+
 def add(known: set[Any], id_: str) -> None:
     assert id_ not in known, f"{id_} was told twice"
     known.add(id_)
@@ -68,6 +98,7 @@ class RandomUse(RuleBasedStateMachine):
         self.world = World()
         self.views: dict[ConnectionId, View] = {}
         self.flows: list[Paused[Any]] = []
+        self.watch = Watch()
 
     # ------------------------------------------------------------------ what people do
 
@@ -146,6 +177,15 @@ class RandomUse(RuleBasedStateMachine):
         assert max(Counter(self.world.engine.closed).values(), default=1) == 1
 
     @invariant()
+    def a_watcher_knows_what_is_true(self) -> None:
+        while self.world.published:
+            self.watch.see(self.world.published.pop(0))
+        people = [p for room in self.world.rooms.rooms() for p in room.participants]
+        assert self.watch.rooms == {room.id for room in self.world.rooms.rooms()}
+        assert self.watch.people == {p.id for p in people}
+        assert self.watch.sockets == {p.id for p in people if p.connected}
+
+    @invariant()
     def everyone_knows_what_is_true(self) -> None:
         people = {p.id: p for room in self.world.rooms.rooms() for p in room.participants}
         for view in self.views.values():
@@ -182,6 +222,8 @@ class RandomUse(RuleBasedStateMachine):
         assert self.world.engine.empty
         assert self.world.rooms.counts() == (0, 0)
         assert self.world.rooms.deadline() is None
+        self.a_watcher_knows_what_is_true()
+        assert len(self.watch.whereabouts) == 0
 
     # ------------------------------------------------------------------ means
 

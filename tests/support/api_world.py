@@ -1,11 +1,11 @@
-"""The API over a fake worker: in memory for HTTP, on a real loopback socket for WebSockets."""
+"""The API over a fake worker or a real engine: in memory for HTTP, on a real loopback socket for the rest."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import msgspec
 import trio
@@ -33,38 +33,51 @@ from labsfu.api.guard import Guard
 from labsfu.api.http_server import HttpServer, hypercorn_config
 from labsfu.config import Config
 from labsfu.rooms.registry import Rooms
-from labsfu.server import bind_http
+from labsfu.server import bind_http, limits_of
 from labsfu.shell.entropy import SystemEntropy
+from labsfu.shell.event_hub import EventHub
 from labsfu.shell.rooms_driver import RoomsDriver
 from labsfu.wire import socket as wire
 from labsfu.wire.base import to_json
 from labsfu.wire.payloads import Listen, Problem
+from tests.support.engine_worker import EngineWorker
 from tests.support.fake_worker import CAPABILITIES, FakeWorker
 
 S = TypeVar("S", bound=wire.ServerMessage)
+W = TypeVar("W", FakeWorker, EngineWorker)
 
 _SIGNALS: msgspec.json.Decoder[wire.ServerMessage] = msgspec.json.Decoder(wire.ServerMessage)
 
 JOIN = "/rooms/room/participants/{}/create-and-connect?roomType=conference&participantType=host&displayName={}"
 
 
-class ApiWorld:
-    """An application, the rooms and the fake worker under it."""
+class World(Generic[W]):
+    """An application, the rooms and the worker under it."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, worker: W) -> None:
         self.config = config
-        self.worker = FakeWorker()
+        self.worker = worker
         entropy = SystemEntropy()
         rooms = Rooms(
             new_id=entropy.uuid,
             epoch_at_zero=0,
             participant_grace=config.participant_grace,
             room_grace=config.room_grace,
+            limits=limits_of(config),
         )
-        self.driver = RoomsDriver(rooms, self.worker, now=trio.current_time, outbox_bytes=config.outbox_bytes)
+        self.events = EventHub(
+            "epoch-1", epoch_ms=lambda: 1000, size=config.event_ring, outbox_bytes=config.outbox_bytes
+        )
+        self.driver = RoomsDriver(
+            rooms,
+            self.worker,
+            now=trio.current_time,
+            publish=self.events.publish,
+            outbox_bytes=config.outbox_bytes,
+        )
         self.worker.on_events = self.driver.on_events
         identity = Identity("sfu", "0", 0, trio.current_time(), Listen(http="here:1", media=("udp:here:2",)))
-        self.api = Api(self.driver, (self.worker,), CAPABILITIES, config, identity, entropy.uuid)
+        self.api = Api(self.driver, self.events, (self.worker,), CAPABILITIES, config, identity, entropy.uuid)
         self.app: QuartTrio = create_app(self.api)
         self.app.asgi_app = Guard(cast("ASGIFramework", self.app.asgi_app), config)  # type: ignore[method-assign]  # Quart's way to add middleware
         self.client: TestClientProtocol = self.app.test_client()
@@ -83,11 +96,25 @@ class ApiWorld:
         return problem
 
 
-class Served(ApiWorld):
-    """The same on a real socket."""
+class ApiWorld(World[FakeWorker]):
+    """In memory, over a fake worker."""
 
     def __init__(self, config: Config) -> None:
-        super().__init__(config)
+        super().__init__(config, FakeWorker())
+
+
+class EngineWorld(World[EngineWorker]):
+    """In memory, over a real engine."""
+
+    def __init__(self, config: Config | None = None) -> None:
+        super().__init__(config or Config(), EngineWorker())
+
+
+class ServedWorld(World[W]):
+    """The same on a real socket."""
+
+    def __init__(self, config: Config, worker: W) -> None:
+        super().__init__(config, worker)
         self.listener = bind_http("127.0.0.1", 0)
         self.address: tuple[str, int] = self.listener.getsockname()
         self.peers: list[Peer] = []
@@ -114,10 +141,25 @@ class Served(ApiWorld):
         return peer
 
 
+Served: TypeAlias = ServedWorld[FakeWorker]
+
+
 @asynccontextmanager
 async def serving(config: Config | None = None) -> AsyncIterator[Served]:
-    """A served API; everything ends with the block."""
-    served = Served(config or Config())
+    """A served API over a fake worker; everything ends with the block."""
+    async with _serving(ServedWorld(config or Config(), FakeWorker())) as served:
+        yield served
+
+
+@asynccontextmanager
+async def serving_engine(config: Config | None = None) -> AsyncIterator[ServedWorld[EngineWorker]]:
+    """A served API over a real engine; everything ends with the block."""
+    async with _serving(ServedWorld(config or Config(), EngineWorker())) as served:
+        yield served
+
+
+@asynccontextmanager
+async def _serving(served: ServedWorld[W]) -> AsyncIterator[ServedWorld[W]]:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(served.driver.keep_time)
         await nursery.start(served.run)

@@ -85,10 +85,10 @@ class FakeEngine:
     producers: dict[ProducerId, FakeProducer] = field(default_factory=dict)
     consumers: dict[ConsumerId, FakeConsumer] = field(default_factory=dict)
     closed: list[str] = field(default_factory=list)
-    _events: list[events.Event] = field(default_factory=list)
+    _events: list[events.EngineEvent] = field(default_factory=list)
     _numbers: count[int] = field(default_factory=lambda: count(1))
 
-    def drain(self) -> list[events.Event]:
+    def drain(self) -> list[events.EngineEvent]:
         drained, self._events = self._events, []
         return drained
 
@@ -199,11 +199,13 @@ class FakeEngine:
     def _create_router(self) -> commands.RouterCreated:
         router_id = RouterId(self._uuid())
         self.routers.add(router_id)
+        self._events.append(events.RouterMade(router_id=router_id))
         return commands.RouterCreated(router_id=router_id, rtp_capabilities=CAPABILITIES)
 
     def _create_transport(self, router_id: RouterId) -> commands.TransportCreated:
         transport_id = TransportId(self._uuid())
         self.transports[transport_id] = FakeTransport(router_id)
+        self._events.append(events.TransportMade(router_id=router_id, transport_id=transport_id))
         candidate = IceCandidate(
             foundation="f", priority=1, ip="127.0.0.1", address="127.0.0.1", protocol="udp", port=40000
         )
@@ -227,6 +229,15 @@ class FakeEngine:
         self.producers[producer_id] = FakeProducer(
             command.router_id, command.transport_id, command.kind, command.rtp_parameters, command.paused
         )
+        self._events.append(
+            events.ProducerMade(
+                router_id=command.router_id,
+                transport_id=command.transport_id,
+                producer_id=producer_id,
+                participant_id=command.participant_id,
+                media=command.kind,
+            )
+        )
         return commands.Produced(producer_id=producer_id, type=ProducerType.SIMPLE)
 
     def _consume(self, command: commands.Consume) -> commands.Consumed:
@@ -235,6 +246,15 @@ class FakeEngine:
         consumer_id = ConsumerId(self._uuid())
         self.consumers[consumer_id] = FakeConsumer(
             command.router_id, command.transport_id, command.producer_id, command.paused
+        )
+        self._events.append(
+            events.ConsumerMade(
+                router_id=command.router_id,
+                transport_id=command.transport_id,
+                consumer_id=consumer_id,
+                producer_id=command.producer_id,
+                participant_id=command.participant_id,
+            )
         )
         return commands.Consumed(
             consumer_id=consumer_id,
@@ -274,7 +294,7 @@ class FakeEngine:
 class FakeWorker:
     """`FakeEngine` behind the `Worker` protocol; a command that `hold` names waits until `released` is set."""
 
-    def __init__(self, on_events: Callable[[Sequence[events.Event]], None] | None = None) -> None:
+    def __init__(self, on_events: Callable[[Sequence[events.EngineEvent]], None] | None = None) -> None:
         self.engine = FakeEngine()
         self.on_events = on_events
         self.hold: type[commands.Command] | None = None

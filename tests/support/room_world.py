@@ -11,8 +11,9 @@ from uuid import UUID
 from labsfu.errors import CommandError
 from labsfu.rooms.opening import ParticipantPlan, RoomPlan
 from labsfu.rooms.registry import Rooms
-from labsfu.rooms.wishes import AskWorker, ConnectionId, Flow, Hangup, Tell
+from labsfu.rooms.wishes import AskWorker, ConnectionId, Flow, Hangup, Publish, Tell
 from labsfu.wire import socket as wire
+from labsfu.wire.events import Event
 from labsfu.wire.ids import ParticipantId, ProducerId, RoomId
 from labsfu.wire.payloads import ParticipantType, RoomPayload, RoomType
 from labsfu.wire.rtp import MediaKind
@@ -79,6 +80,7 @@ class World:
             new_id=lambda: str(UUID(int=next(ids))), epoch_at_zero=EPOCH, participant_grace=10, room_grace=30
         )
         self.told: dict[ConnectionId, list[wire.ServerMessage | Hangup]] = {}
+        self.published: list[Event] = []
         self._connections = count(1)
 
     def start(self, flow: Flow[T]) -> Paused[T]:
@@ -88,10 +90,18 @@ class World:
         return self.start(flow).finish()
 
     def pump(self) -> None:
-        """Events of the engine into the rooms, wishes of the rooms to the people."""
+        """Events of the engine into the rooms, wishes of the rooms to the people; watchers see what a server shows."""
         for event in self.engine.drain():
+            self.published.append(event)
             self.rooms.on_event(event)
+            self._deliver()
+        self._deliver()
+
+    def _deliver(self) -> None:
         for wish in self.rooms.drain():
+            if isinstance(wish, Publish):
+                self.published.append(wish.event)
+                continue
             told = self.told.setdefault(wish.connection, [])
             told.append(wish.signal if isinstance(wish, Tell) else wish)
 

@@ -1,0 +1,81 @@
+"""Bodies of requests, strictly: JSON of the route's type, nothing coerced, and where it does not fit is named."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar
+
+from quart import request
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+
+from labsfu.api.context import Api
+from labsfu.api.routing import NoBody
+from labsfu.errors import InvalidValue
+from labsfu.wire.base import Wire, from_json
+
+B = TypeVar("B", bound=Wire)
+
+_PATH = re.compile(r" - at `(?:key in )?(\$[^`]*)`$")
+_MISSING = re.compile(r"^Object missing required field `([^`]*)`")
+
+
+class WrongShape(InvalidValue):
+    """JSON that is not of the shape that it should be.
+
+    Attributes:
+        paths: JSON paths of what is wrong.
+    """
+
+    slug = "wrong-shape"
+
+    def __init__(self, detail: str, paths: tuple[str, ...]) -> None:
+        super().__init__(detail)
+        self.paths = paths
+
+
+async def read_body(api: Api, type_: type[B], *, required: bool) -> B:
+    """Read and decode the body of the current request.
+
+    Raises:
+        UnsupportedMediaType: it is not said to be JSON.
+        RequestEntityTooLarge: it is.
+        InvalidValue: slugs `not-json`, `wrong-shape`.
+    """
+    if type_ is NoBody:
+        return type_()
+    try:
+        data = await request.get_data(cache=False, as_text=False, parse_form_data=False)
+    except RequestEntityTooLarge:
+        raise RequestEntityTooLarge(f"a body has at most {api.config.body_bytes} bytes") from None
+    if not data and not required:
+        return type_()
+    if data and not _is_json(request.mimetype, request.mimetype_params.get("charset", "utf-8")):
+        raise UnsupportedMediaType(f"a body is 'application/json', not '{request.content_type or ''}'")
+    return decode(data, type_)
+
+
+def decode(data: bytes, type_: type[B]) -> B:
+    """Decode JSON.
+
+    Raises:
+        InvalidValue: slugs `not-json`, `wrong-shape`.
+    """
+    try:
+        return from_json(data, type_)
+    except RecursionError:
+        raise InvalidValue("body is nested too deep", slug="not-json") from None
+    except InvalidValue as error:
+        if error.slug != WrongShape.slug:
+            raise
+        raise WrongShape(error.detail, (_path_of(error.detail),)) from None
+
+
+def _is_json(mimetype: str, charset: str) -> bool:
+    return mimetype == "application/json" and charset.lower() in {"utf-8", "utf8"}
+
+
+def _path_of(message: str) -> str:
+    """The JSON path in a message of msgspec; of a missing field, where it should be."""
+    found, missing = _PATH.search(message), _MISSING.match(message)
+    path = found[1] if found else "$"
+    return f"{path}.{missing[1]}" if missing else path

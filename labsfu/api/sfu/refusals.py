@@ -1,0 +1,21 @@
+"""Refusals that several routes below `/sfu` share."""
+
+from __future__ import annotations
+
+from labsfu.api.routing import Refusal
+
+NO_ROUTER = Refusal(404, "router-not-found")
+NO_PRODUCER = Refusal(404, "producer-not-found")
+NO_CONSUMER = Refusal(404, "consumer-not-found")
+
+SHARED = Refusal(409, "transport-shared")
+"""A room made it: its transport is its participant's."""
+
+BAD_DTLS = (Refusal(400, "invalid-dtls-parameters"), Refusal(409, "transport-already-connected"))
+BAD_RTP = (Refusal(400, "invalid-rtp-parameters"),)
+UNSUPPORTED_MEDIA = (
+    Refusal(422, "unsupported-codec"),
+    Refusal(422, "unsupported-producer-type"),
+    Refusal(422, "unsupported-scalability-mode"),
+    Refusal(422, "unsupported-simulcast"),
+)

@@ -1,0 +1,76 @@
+"""Routers over HTTP."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from labsfu.api.ask import ask
+from labsfu.api.context import Api
+from labsfu.api.query import NoQuery, Size
+from labsfu.api.routing import AnyRoute, Call, NoBody, Reply, Route
+from labsfu.api.sfu.refusals import NO_ROUTER
+from labsfu.rooms import wishes
+from labsfu.rooms.wishes import Flow
+from labsfu.wire import commands
+from labsfu.wire.base import Wire
+from labsfu.wire.payloads import Message
+from labsfu.wire.sfu import RouterList, RouterPayload
+
+ROUTER = "/sfu/routers/{routerId}"
+
+
+class CreateRouterQuery(Wire):
+    """What a new router is for: how many participants are expected decides on its worker."""
+
+    participant_count: Size
+
+
+async def create_router_handler(api: Api, call: Call[CreateRouterQuery, NoBody]) -> Reply:
+    """Make a router."""
+    router = await api.rooms.run(_create(call.query.participant_count))
+    return Reply(_placed(api, router), f"/sfu/routers/{router.id}")
+
+
+async def list_routers_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:  # noqa: ARG001 - every handler takes the same
+    """Show all routers, those of rooms too, oldest first."""
+    shown = await ask(api, commands.ListRouters(), commands.RoutersShown)
+    return Reply(RouterList(routers=tuple(_placed(api, router) for router in shown.routers)))
+
+
+async def get_router_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:
+    """Show a router."""
+    shown = await ask(api, commands.GetRouter(router_id=call.router_id), commands.RouterShown)
+    return Reply(_placed(api, shown.router))
+
+
+async def delete_router_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:
+    """Close a router and all it holds; a room that lives on it closes too."""
+    await ask(api, commands.CloseRouter(router_id=call.router_id), commands.Done)
+    return Reply(Message(message=f"router {call.router_id} is closed"))
+
+
+def _create(participant_count: int) -> Flow[RouterPayload]:
+    created = yield from wishes.ask(commands.CreateRouter(participant_count=participant_count), commands.RouterCreated)
+    shown = yield from wishes.ask(commands.GetRouter(router_id=created.router_id), commands.RouterShown)
+    return shown.router
+
+
+def _placed(api: Api, router: RouterPayload) -> RouterPayload:
+    """An engine does not know the name of its worker."""
+    return router if router.worker_id else replace(router, worker_id=api.workers[0].id)
+
+
+ROUTES: tuple[AnyRoute, ...] = (
+    Route(
+        "POST",
+        "/sfu/routers",
+        create_router_handler,
+        CreateRouterQuery,
+        RouterPayload,
+        status=201,
+        refusals=(NO_ROUTER,),  # a reset came between making and showing it
+    ),
+    Route("GET", "/sfu/routers", list_routers_handler, NoQuery, RouterList),
+    Route("GET", ROUTER, get_router_handler, NoQuery, RouterPayload, refusals=(NO_ROUTER,)),
+    Route("DELETE", ROUTER, delete_router_handler, NoQuery, Message, refusals=(NO_ROUTER,)),
+)

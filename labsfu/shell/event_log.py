@@ -1,0 +1,105 @@
+"""Which events are worth a line in the log, and what it says. The one place that knows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import structlog
+
+from labsfu.wire import events
+from labsfu.wire.base import ABSENT
+from labsfu.wire.events import Event
+from labsfu.wire.feed import Happened
+from labsfu.wire.transport import DtlsState
+
+_log = structlog.get_logger()
+
+DEBUG, INFO, WARNING = logging.DEBUG, logging.INFO, logging.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How an event is logged; where a field has a value that `unless` knows, the message says it instead."""
+
+    level: int
+    message: str
+    by: str = ""
+    unless: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+
+    def of(self, event: Event) -> tuple[int, str, str]:
+        """Level and message for this very event, and the name of the field that the message says already."""
+        otherwise = self.unless.get(str(getattr(event, self.by, "")))
+        return (self.level, self.message, "") if otherwise is None else (*otherwise, self.by)
+
+
+LINES: Mapping[type[Event], Line] = MappingProxyType(
+    {
+        events.RoomMade: Line(INFO, "room made"),
+        events.RoomClosed: Line(INFO, "room closed"),
+        events.ParticipantMade: Line(DEBUG, "participant made"),
+        events.ParticipantJoined: Line(INFO, "participant joined"),
+        events.ParticipantUpdated: Line(
+            INFO,
+            "participant updated",
+            "connected",
+            {"True": (INFO, "participant back"), "False": (DEBUG, "participant waiting")},
+        ),
+        events.ParticipantLeft: Line(INFO, "participant left"),
+        events.SocketConnected: Line(DEBUG, "socket connected"),
+        events.SocketClosed: Line(
+            DEBUG,
+            "socket closed",
+            "reason",
+            {"lost": (INFO, "participant lost"), "given-up": (WARNING, "client given up")},
+        ),
+        events.RouterMade: Line(DEBUG, "router made"),
+        events.RouterClosed: Line(DEBUG, "router closed"),
+        events.TransportMade: Line(DEBUG, "transport made"),
+        events.TransportClosed: Line(DEBUG, "transport closed"),
+        events.IceStateChanged: Line(DEBUG, "ICE state"),
+        events.DtlsStateChanged: Line(DEBUG, "DTLS state", "state", {DtlsState.FAILED: (WARNING, "handshake failed")}),
+        events.ProducerMade: Line(INFO, "producer made"),
+        events.ProducerPaused: Line(DEBUG, "producer paused"),
+        events.ProducerResumed: Line(DEBUG, "producer resumed"),
+        events.ProducerClosed: Line(INFO, "producer closed"),
+        events.ConsumerMade: Line(INFO, "consumer made"),
+        events.ConsumerPaused: Line(DEBUG, "consumer paused"),
+        events.ConsumerResumed: Line(DEBUG, "consumer resumed"),
+        events.ConsumerClosed: Line(INFO, "consumer closed"),
+        events.KeyFrameRequested: Line(DEBUG, "key frame requested"),
+    }
+)
+
+
+_NAMES = MappingProxyType({"router_ids": "router", "display_name": "name"})
+
+
+def log_event(happened: Happened) -> None:
+    """Write the line of an event."""
+    level, message, said = LINES[type(happened.event)].of(happened.event)
+    if _log.is_enabled_for(level):
+        keys = _keys(happened)
+        keys.pop(said, None)
+        _log.log(level, message, **keys)
+
+
+def _keys(happened: Happened) -> dict[str, object]:
+    """Room and participant, then the event's own fields, under the names of the things; what is unknown is left out."""
+    event = happened.event
+    keys: dict[str, object] = {"room": happened.room_id, "participant": happened.participant_id}
+    for name in event.__struct_fields__:
+        keys.setdefault(_NAMES.get(name) or name.removesuffix("_id"), getattr(event, name))
+    if happened.room_id is not None and not isinstance(event, events.RoomMade):
+        keys.pop("router", None)  # said once, when the room was made
+    if happened.participant_id is not None and isinstance(event, events.ProducerMade | events.ConsumerMade):
+        keys.pop("transport", None)  # said once, when the socket was connected
+    return {name: _plain(value) for name, value in keys.items() if value is not None and value is not ABSENT}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value) if isinstance(value, str) else value

@@ -1,0 +1,55 @@
+"""Where an event happened and whom it concerns: learned from the events themselves.
+
+The engine names routers, transports, producers and consumers only. The rooms told before which of those are whose.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias, get_args
+
+from labsfu.wire import events
+from labsfu.wire.events import EngineEvent, Event, RoomEvent
+from labsfu.wire.ids import ParticipantId, RoomId, RouterId
+
+Place: TypeAlias = tuple[RoomId | None, ParticipantId | None]
+
+# What an event may be about, the most particular first.
+_THINGS = ("consumer_id", "producer_id", "transport_id")
+
+_THING_OF: dict[type[EngineEvent], str | None] = {
+    type_: next((name for name in _THINGS if name in type_.__struct_fields__), None) for type_ in get_args(EngineEvent)
+}
+
+
+class Whereabouts:
+    """Knows the rooms of routers, and the owners of transports, producers and consumers, for as long as those live."""
+
+    def __init__(self) -> None:
+        self._rooms: dict[RouterId, RoomId] = {}
+        self._owners: dict[str, ParticipantId] = {}
+
+    def __len__(self) -> int:
+        return len(self._rooms) + len(self._owners)
+
+    def place(self, event: Event) -> Place:
+        """Room and participant of an event, each None if it is not known. To be asked of every event, in order."""
+        if isinstance(event, RoomEvent):
+            self._learn(event)
+            return event.room_id, getattr(event, "participant_id", None)
+        thing = _THING_OF[type(event)]
+        id_ = "" if thing is None else getattr(event, thing)
+        if isinstance(event, events.ProducerMade | events.ConsumerMade):
+            self._owners[id_] = event.participant_id
+        found = self._rooms.get(event.router_id), self._owners.get(id_)
+        if isinstance(event, events.ConsumerClosed | events.ProducerClosed | events.TransportClosed):
+            self._owners.pop(id_, None)
+        elif isinstance(event, events.RouterClosed):
+            self._rooms.pop(event.router_id, None)
+        return found
+
+    def _learn(self, event: RoomEvent) -> None:
+        if isinstance(event, events.RoomMade):
+            self._rooms.update(dict.fromkeys(event.router_ids, event.room_id))
+        elif isinstance(event, events.SocketConnected):
+            self._owners[event.producer_transport_id] = event.participant_id
+            self._owners[event.consumer_transport_id] = event.participant_id

@@ -1,0 +1,133 @@
+"""Which events are logged, at which level, and under which keys."""
+
+from typing import Any, get_args
+
+import pytest
+from structlog.testing import capture_logs
+
+from labsfu.shell.event_log import LINES, log_event
+from labsfu.wire import events
+from labsfu.wire.events import Event
+from labsfu.wire.feed import Happened
+from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, TransportId
+from labsfu.wire.payloads import ParticipantType, RoomType
+from labsfu.wire.rtp import MediaKind
+from labsfu.wire.transport import DtlsState, IceState
+
+ROUTER, ROOM, ADA = RouterId("r"), RoomId("tea"), ParticipantId("ada")
+TRANSPORT, PRODUCER, CONSUMER = TransportId("t"), ProducerId("p"), ConsumerId("c")
+WHO = {"room": "tea", "participant": "ada"}
+
+
+def logged(event: Event, room: RoomId | None = ROOM, participant: ParticipantId | None = ADA) -> dict[str, Any]:
+    with capture_logs() as entries:
+        log_event(Happened(1, 2, room, participant, event))
+    (entry,) = entries
+    return dict(entry)
+
+
+def test_every_event_has_its_line() -> None:
+    assert set(LINES) == set(get_args(Event))
+
+
+@pytest.mark.parametrize(
+    ("event", "level", "message", "keys"),
+    [
+        (
+            events.RoomMade(room_id=ROOM, type=RoomType.CALL, size=2, router_ids=(ROUTER, RouterId("q"))),
+            "info",
+            "room made",
+            WHO | {"type": "call", "size": 2, "router": "r,q"},
+        ),
+        (
+            events.ParticipantMade(
+                room_id=ROOM,
+                participant_id=ADA,
+                type=ParticipantType.HOST,
+                display_name="Ada L.",
+                share_screen=False,
+            ),
+            "debug",
+            "participant made",
+            WHO | {"type": "host", "name": "Ada L.", "share_screen": False},
+        ),
+        (events.ParticipantJoined(room_id=ROOM, participant_id=ADA), "info", "participant joined", WHO),
+        (
+            events.ParticipantLeft(room_id=ROOM, participant_id=ADA, reason="lost"),
+            "info",
+            "participant left",
+            WHO | {"reason": "lost"},
+        ),
+        (
+            events.SocketClosed(room_id=ROOM, participant_id=ADA, reason="lost"),
+            "info",
+            "participant lost",
+            WHO,
+        ),
+        (
+            events.SocketClosed(room_id=ROOM, participant_id=ADA, reason="given-up", detail="it does not read"),
+            "warning",
+            "client given up",
+            WHO | {"detail": "it does not read"},
+        ),
+        (
+            events.SocketClosed(room_id=ROOM, participant_id=ADA, reason="left"),
+            "debug",
+            "socket closed",
+            WHO | {"reason": "left"},
+        ),
+        (
+            events.ParticipantUpdated(room_id=ROOM, participant_id=ADA, connected=True),
+            "info",
+            "participant back",
+            WHO,
+        ),
+        (
+            events.ProducerMade(
+                router_id=ROUTER,
+                transport_id=TRANSPORT,
+                producer_id=PRODUCER,
+                participant_id=ADA,
+                media=MediaKind.VIDEO,
+            ),
+            "info",
+            "producer made",
+            WHO | {"producer": "p", "media": "video"},
+        ),
+        (
+            events.ConsumerClosed(router_id=ROUTER, consumer_id=CONSUMER, reason="producer-closed"),
+            "info",
+            "consumer closed",
+            WHO | {"consumer": "c", "reason": "producer-closed"},
+        ),
+        (
+            events.IceStateChanged(router_id=ROUTER, transport_id=TRANSPORT, state=IceState.NEW),
+            "debug",
+            "ICE state",
+            WHO | {"transport": "t", "state": "new"},
+        ),
+        (
+            events.DtlsStateChanged(router_id=ROUTER, transport_id=TRANSPORT, state=DtlsState.FAILED),
+            "warning",
+            "handshake failed",
+            WHO | {"transport": "t"},
+        ),
+        (
+            events.KeyFrameRequested(router_id=ROUTER, producer_id=PRODUCER, ssrc=7),
+            "debug",
+            "key frame requested",
+            WHO | {"producer": "p", "ssrc": 7},
+        ),
+    ],
+)
+def test_a_line_says_where_and_who_and_what(event: Event, level: str, message: str, keys: dict[str, object]) -> None:
+    assert logged(event) == {"event": message, "log_level": level} | keys
+
+
+def test_what_belongs_to_no_room_is_named_by_its_router() -> None:
+    event = events.ProducerMade(
+        router_id=ROUTER, transport_id=TRANSPORT, producer_id=PRODUCER, participant_id=ADA, media=MediaKind.AUDIO
+    )
+    line = logged(event, None, None)
+    assert (line["router"], line["transport"], line["producer"]) == ("r", "t", "p")
+    assert "room" not in line

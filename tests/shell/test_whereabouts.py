@@ -1,0 +1,72 @@
+"""Which room and which participant an event of the engine is about."""
+
+import pytest
+
+from labsfu.shell.whereabouts import Place, Whereabouts
+from labsfu.wire import events
+from labsfu.wire.events import Event
+from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, TransportId
+from labsfu.wire.payloads import RoomType
+from labsfu.wire.rtp import MediaKind
+from labsfu.wire.transport import IceState
+
+ROUTER, ROOM, ADA, BEN = RouterId("r"), RoomId("tea"), ParticipantId("ada"), ParticipantId("ben")
+SENDING, RECEIVING, PRODUCER, CONSUMER = TransportId("s"), TransportId("c"), ProducerId("p"), ConsumerId("k")
+NOWHERE: Place = (None, None)
+
+ROOM_MADE = events.RoomMade(room_id=ROOM, type=RoomType.CALL, size=2, router_ids=(ROUTER,))
+CONNECTED = events.SocketConnected(
+    room_id=ROOM, participant_id=ADA, producer_transport_id=SENDING, consumer_transport_id=RECEIVING
+)
+PRODUCER_MADE = events.ProducerMade(
+    router_id=ROUTER, transport_id=SENDING, producer_id=PRODUCER, participant_id=ADA, media=MediaKind.AUDIO
+)
+CONSUMER_MADE = events.ConsumerMade(
+    router_id=ROUTER, transport_id=RECEIVING, consumer_id=CONSUMER, producer_id=PRODUCER, participant_id=BEN
+)
+ICE = events.IceStateChanged(router_id=ROUTER, transport_id=SENDING, state=IceState.CONNECTED)
+ENDINGS: list[Event] = [
+    events.ConsumerClosed(router_id=ROUTER, consumer_id=CONSUMER, reason="asked"),
+    events.ProducerClosed(router_id=ROUTER, producer_id=PRODUCER, reason="asked"),
+    events.TransportClosed(router_id=ROUTER, transport_id=SENDING, reason="asked"),
+    events.TransportClosed(router_id=ROUTER, transport_id=RECEIVING, reason="asked"),
+    events.RouterClosed(router_id=ROUTER),
+]
+
+
+@pytest.fixture
+def whereabouts() -> Whereabouts:
+    known = Whereabouts()
+    for event in (ROOM_MADE, CONNECTED, PRODUCER_MADE, CONSUMER_MADE):
+        known.place(event)
+    return known
+
+
+@pytest.mark.parametrize(
+    ("event", "place"),
+    [
+        (CONNECTED, (ROOM, ADA)),
+        (ROOM_MADE, (ROOM, None)),
+        (ICE, (ROOM, ADA)),
+        (CONSUMER_MADE, (ROOM, BEN)),
+        (events.ConsumerPaused(router_id=ROUTER, consumer_id=CONSUMER), (ROOM, BEN)),
+        (events.KeyFrameRequested(router_id=ROUTER, producer_id=PRODUCER, ssrc=1), (ROOM, ADA)),
+        (events.TransportMade(router_id=ROUTER, transport_id=TransportId("new")), (ROOM, None)),
+        (events.RouterMade(router_id=RouterId("other")), NOWHERE),
+    ],
+)
+def test_an_event_is_placed_by_what_was_told_before(whereabouts: Whereabouts, event: Event, place: Place) -> None:
+    assert whereabouts.place(event) == place
+
+
+def test_before_anything_is_told_nothing_is_known() -> None:
+    assert Whereabouts().place(ICE) == NOWHERE
+
+
+def test_endings_are_still_placed_though_their_participant_left_and_then_all_is_forgotten(
+    whereabouts: Whereabouts,
+) -> None:
+    whereabouts.place(events.ParticipantLeft(room_id=ROOM, participant_id=ADA, reason="left"))
+    places = [whereabouts.place(event) for event in ENDINGS]
+    assert places == [(ROOM, BEN), (ROOM, ADA), (ROOM, ADA), (ROOM, ADA), (ROOM, None)]
+    assert len(whereabouts) == 0

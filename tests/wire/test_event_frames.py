@@ -1,0 +1,94 @@
+"""Frames of the event feed: their JSON as watchers of any kind read it, and back."""
+
+import json
+from typing import get_args
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from labsfu.errors import InvalidValue
+from labsfu.wire import events
+from labsfu.wire.base import to_json
+from labsfu.wire.events import EngineEvent, Event, RoomEvent
+from labsfu.wire.feed import Frame, Gap, Happened, Hello, decode_frame, encode_happened
+from labsfu.wire.ids import ParticipantId, ProducerId, RoomId, RouterId, TransportId
+from labsfu.wire.transport import IceState
+
+ROOM, ADA, ROUTER = RoomId("tea"), ParticipantId("ada"), RouterId("r-1")
+
+PAUSED = events.ProducerPaused(router_id=ROUTER, producer_id=ProducerId("p-1"))
+LOST = events.SocketClosed(room_id=ROOM, participant_id=ADA, reason="lost")
+ICE = events.IceStateChanged(
+    router_id=ROUTER, transport_id=TransportId("t-1"), state=IceState.COMPLETED, remote="192.0.2.1:5000"
+)
+
+
+@pytest.mark.parametrize(
+    ("happened", "text"),
+    [
+        (
+            Happened(7, 1700, ROOM, ADA, PAUSED),
+            (
+                '{"seq":7,"at":1700,"kind":"producer-paused","routerId":"r-1","producerId":"p-1",'
+                '"roomId":"tea","participantId":"ada"}'
+            ),
+        ),
+        (
+            Happened(8, 1701, ROOM, ADA, LOST),
+            '{"seq":8,"at":1701,"kind":"socket-closed","roomId":"tea","participantId":"ada","reason":"lost"}',
+        ),
+        (
+            Happened(9, 1702, None, None, events.RouterMade(router_id=ROUTER)),
+            '{"seq":9,"at":1702,"kind":"router-created","routerId":"r-1"}',
+        ),
+        (
+            Happened(10, 1703, ROOM, None, ICE),
+            (
+                '{"seq":10,"at":1703,"kind":"ice-state","routerId":"r-1","transportId":"t-1","state":"completed",'
+                '"remote":"192.0.2.1:5000","roomId":"tea"}'
+            ),
+        ),
+    ],
+)
+def test_an_event_is_one_flat_object_that_says_nothing_twice(happened: Happened, text: str) -> None:
+    assert encode_happened(happened) == text.encode()
+    assert decode_frame(text) == happened
+
+
+@pytest.mark.parametrize(
+    ("frame", "text"),
+    [
+        (Hello(epoch="e", seq=3, oldest=1), '{"kind":"hello","epoch":"e","seq":3,"oldest":1}'),
+        (Gap(reason="too-old", from_seq=2, to_seq=5), '{"kind":"gap","reason":"too-old","from":2,"to":5}'),
+    ],
+)
+def test_hello_and_gap_as_they_are_written(frame: Frame, text: str) -> None:
+    assert to_json(frame) == text.encode()
+    assert decode_frame(text) == frame
+
+
+@given(st.one_of([st.from_type(type_) for type_ in get_args(Event)]), st.integers(1, 2**53))
+def test_every_event_comes_back_as_it_was_and_has_no_key_twice(event: Event, at: int) -> None:
+    participant_id = getattr(event, "participant_id", None if isinstance(event, RoomEvent) else ADA)
+    happened = Happened(1, at, getattr(event, "room_id", ROOM), participant_id, event)
+    encoded = encode_happened(happened)
+    assert decode_frame(encoded) == happened
+    keys = [name for name, _ in json.loads(encoded, object_pairs_hook=list)]
+    assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"kind":"party","seq":1,"at":1}', '{"kind":"router-created"}'])
+def test_what_is_no_frame_is_refused(text: str) -> None:
+    with pytest.raises(InvalidValue):
+        decode_frame(text)
+
+
+def test_every_kind_is_there_once() -> None:
+    kinds = [type_.__struct_config__.tag for type_ in (*get_args(EngineEvent), *get_args(RoomEvent), Hello, Gap)]
+    assert len(kinds) == len(set(kinds)) == len(get_args(Event)) + 2
+
+
+def test_no_event_has_a_place_for_secrets() -> None:
+    fields = {name for type_ in get_args(Event) for name in type_.__struct_fields__}
+    assert not {name for name in fields for word in ("token", "password", "fingerprint", "ufrag") if word in name}
