@@ -17,6 +17,11 @@ class Drops:
         """Count `packets` more for `reason` (kebab-case)."""
         self._counts[reason] = self._counts.get(reason, 0) + packets
 
+    def absorb(self, other: Drops) -> None:
+        """Add another's counts."""
+        for reason, packets in other._counts.items():
+            self.count(reason, packets)
+
     def of(self, reason: str) -> int:
         """How many were dropped for `reason`."""
         return self._counts.get(reason, 0)

@@ -5,6 +5,7 @@ One mutation, then `drain`, with no await between. Packets leave through `transm
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Sequence
 
 from labsfu.core.drops import Drops
@@ -103,7 +104,8 @@ class Engine:
                 transport = self._tables.by_address.get(source)
                 if transport is None:
                     raise Malformed("rtp-unknown-source")
-                transport.receive_rtp(self.inbox, length, now)
+                if transport.receive_rtp(self.inbox, length, now):
+                    self._tables.follow(transport)
                 return
             receive = self._receivers.get(kind)
             if receive is None:
@@ -111,14 +113,20 @@ class Engine:
             transport = receive(length, socket, source, now)
         except Malformed as malformed:
             self._drops.count(malformed.reason)
+        except Exception as error:
+            self._contain(self._tables.by_address.get(source), error, now)
         else:
             self._tables.follow(transport)
 
     def tick(self, now: float) -> None:
         """Do what is due."""
         for transport in self._tables.timers.due(now):
-            transport.tick(now)
-            self._tables.follow(transport)
+            try:
+                transport.tick(now)
+            except Exception as error:
+                self._contain(transport, error, now)
+            else:
+                self._tables.follow(transport)
 
     def deadline(self) -> float | None:
         """When `tick` has something to do; never before that."""
@@ -130,6 +138,12 @@ class Engine:
         self._events.clear()
         return events
 
+    def _contain(self, transport: WebRtcTransport | None, error: Exception, now: float) -> None:
+        """A bug of ours: tell, and close the transport that it happened in, so that it does not happen again."""
+        self._drops.count("internal-error")
+        detail = "".join(traceback.format_exception(error))
+        self._executor.give_up(transport, detail, now)
+
     # ---------------------------------------------------------------- rarer packets
 
     def _receive_stun(self, length: int, socket: SocketId, source: Address, now: float) -> WebRtcTransport:
@@ -137,6 +151,10 @@ class Engine:
         transport = self._tables.by_ufrag.get(local_ufrag_of(data))
         if transport is None:
             raise Malformed("stun-unknown-ufrag")
+        owner = self._tables.by_address.get(source)
+        if owner is not None and owner is not transport and owner.reachable:
+            # Anyone may write any source address: who has shown that this one is its own keeps it.
+            raise Malformed("stun-address-in-use")
         transport.receive_stun(data, socket, source, now)
         return transport
 

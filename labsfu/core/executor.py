@@ -11,7 +11,7 @@ from labsfu.core.operations import Operations
 from labsfu.core.showing import show_router
 from labsfu.core.standalone import Standalone
 from labsfu.core.tables import Tables
-from labsfu.core.transport.webrtc import Surroundings
+from labsfu.core.transport.webrtc import Surroundings, WebRtcTransport
 from labsfu.errors import Unsupported
 from labsfu.wire import commands
 from labsfu.wire.commands import Command, Done, Result
@@ -61,10 +61,20 @@ class Executor:
         """
         seen = len(self._events)
         result = self._execute(command, now)
-        while seen < len(self._events):  # closing one thing may close others, which is seen in turn
+        self._follow(seen, now)
+        return result
+
+    def _follow(self, seen: int, now: float) -> None:
+        """Look at the events since the first `seen`; closing one thing may close others, which is seen in turn."""
+        while seen < len(self._events):
             self._standalone.follow(self._events[seen], now)
             seen += 1
-        return result
+
+    def give_up(self, transport: WebRtcTransport | None, detail: str, now: float) -> None:
+        """Something unforeseen happened, in a transport or (None) before it was known which: tell, and close it."""
+        seen = len(self._events)
+        self._operations.give_up(transport, detail, now)
+        self._follow(seen, now)
 
     def _execute(self, command: Command, now: float) -> Result:
         match command:
@@ -197,6 +207,13 @@ class Executor:
 
     def _count(self) -> EngineCounts:
         received, received_bytes, drops = self._traffic()
+        counted = Drops()
+        counted.absorb(drops)
+        for router in self._tables.routers.values():
+            for producer, *_ in router.producers.values():
+                counted.absorb(producer.drops)
+            for consumer, *_ in router.consumers.values():
+                counted.absorb(consumer.drops)
         total = copy(self._operations.closed_traffic)
         for transport in self._tables.transports.values():
             total.add(transport)
@@ -212,5 +229,5 @@ class Executor:
             bytes_sent=total.bytes,
             unsent_packets=0,
             forwarded_packets=total.forwarded,
-            drops=drops.snapshot(),
+            drops=counted.snapshot(),
         )

@@ -121,6 +121,7 @@ def make_consumer(
         entropy.integer(_LOWEST_SEQUENCE, _HIGHEST_SEQUENCE),
         paused=command.paused,
         producer_paused=producer.paused,
+        source_active=producer.active,
     )
 
 

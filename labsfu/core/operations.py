@@ -13,8 +13,17 @@ from labsfu.core.ortc.capabilities import generate_router_rtp_capabilities
 from labsfu.core.tables import Tables
 from labsfu.core.traffic import Traffic
 from labsfu.core.transport.webrtc import Surroundings, WebRtcTransport
+from labsfu.wire.base import ABSENT
 from labsfu.wire.commands import Consume, Produce
-from labsfu.wire.events import CloseReason, KeyFrameRequested, RouterClosed, RouterMade, TransportClosed, TransportMade
+from labsfu.wire.events import (
+    CloseReason,
+    EngineFault,
+    KeyFrameRequested,
+    RouterClosed,
+    RouterMade,
+    TransportClosed,
+    TransportMade,
+)
 from labsfu.wire.ids import ProducerId, RouterId, TransportId
 from labsfu.wire.rtp import RtpCodecCapability
 
@@ -46,6 +55,7 @@ class Operations:
             id_,
             self.rtp_capabilities,
             self._around.emit,
+            self._around.drops,
             participant_count=participant_count,
             created_at=self.epoch_ms(now),
         )
@@ -94,6 +104,14 @@ class Operations:
         del self._next_mids[transport.id]
         self.closed_traffic.add(transport)
         self._around.emit(TransportClosed(router_id=transport.router_id, transport_id=transport.id, reason=reason))
+
+    def give_up(self, transport: WebRtcTransport | None, detail: str, now: float) -> None:
+        """Tell of a fault, and close the transport that it happened in."""
+        router_id = RouterId("") if transport is None else transport.router_id
+        transport_id = ABSENT if transport is None else transport.id
+        self._around.emit(EngineFault(router_id=router_id, transport_id=transport_id, detail=detail))
+        if transport is not None and transport.id in self._tables.transports:
+            self.close_transport(transport, "internal-error", now)
 
     # ---------------------------------------------------------------- media
 

@@ -17,7 +17,7 @@ from labsfu.wire.transport import DtlsState
 
 _log = structlog.get_logger()
 
-DEBUG, INFO, WARNING = logging.DEBUG, logging.INFO, logging.WARNING
+DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ LINES: Mapping[type[Event], Line] = MappingProxyType(
         events.ConsumerResumed: Line(DEBUG, "consumer resumed"),
         events.ConsumerClosed: Line(INFO, "consumer closed"),
         events.KeyFrameRequested: Line(DEBUG, "key frame requested"),
+        events.EngineFault: Line(ERROR, "engine fault"),
     }
 )
 

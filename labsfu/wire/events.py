@@ -14,7 +14,7 @@ from labsfu.wire.rtp import MediaKind
 from labsfu.wire.transport import DtlsState, IceState
 
 CloseReason: TypeAlias = Literal[
-    "asked", "router-closed", "transport-closed", "producer-closed", "dtls-closed", "dtls-failed"
+    "asked", "router-closed", "transport-closed", "producer-closed", "dtls-closed", "dtls-failed", "internal-error"
 ]
 
 RoomCloseReason: TypeAlias = Literal["deleted", "reset", "empty", "router-closed", "not-connected"]
@@ -135,6 +135,16 @@ class KeyFrameRequested(_OfRouter, tag="key-frame-requested"):
     ssrc: int
 
 
+class EngineFault(_OfRouter, tag="engine-fault"):
+    """A bug of the engine's; the transport that it happened in, where that is known, is closed.
+
+    `router_id` is empty and `transport_id` absent where it is not. `detail` is a traceback.
+    """
+
+    transport_id: TransportId | Absent = ABSENT
+    detail: str
+
+
 EngineEvent: TypeAlias = (
     RouterMade
     | RouterClosed
@@ -151,6 +161,7 @@ EngineEvent: TypeAlias = (
     | ConsumerResumed
     | ConsumerClosed
     | KeyFrameRequested
+    | EngineFault
 )
 """Everything that an engine tells."""
 

@@ -39,6 +39,6 @@ def check_uuid(what: str, value: str) -> str:
         canonical = str(UUID(value))
     except ValueError:
         canonical = ""
-    if canonical != value:
+    if not canonical or canonical != value:
         raise InvalidValue(f"{what} id '{value}' is not a UUID", slug=f"invalid-{what.replace(' ', '-')}-id")
     return value

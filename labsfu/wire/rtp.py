@@ -12,6 +12,8 @@ from labsfu.wire.base import ABSENT, Absent, Wire
 PayloadType: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=127)]
 SsrcValue: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)]
 ExtensionId: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=255)]
+BitrateValue: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)]
+"""bit/s; 0 means no limit."""
 CodecParameters: TypeAlias = dict[str, str | int | float]
 
 
@@ -120,7 +122,7 @@ class RtpEncodingParameters(Wire):
     dtx: bool | Absent = ABSENT
     scalability_mode: str | Absent = ABSENT
     scale_resolution_down_by: float | Absent = ABSENT
-    max_bitrate: int | Absent = ABSENT
+    max_bitrate: BitrateValue | Absent = ABSENT
     active: bool | Absent = ABSENT
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from labsfu.core.rtcp.pli import PictureLossIndication
 from labsfu.errors import CommandError, Conflict, InvalidValue, NotFound, Unsupported
 from labsfu.wire import commands
 from labsfu.wire.base import ABSENT
@@ -15,6 +16,7 @@ from tests.support.lab import Lab, Peer
 from tests.support.media import (
     KEY_FRAME,
     audio_parameters,
+    header_of,
     payload_of,
     produce,
     video_packet,
@@ -169,7 +171,9 @@ def test_an_inactive_encoding_is_not_forwarded_until_it_is_active_again() -> Non
         update_producer(lab, producer, encodings=(EncodingUpdate(active=active),))
         sender.send_rtp(video_packet(number, KEY_FRAME))
         lab.pump()
-    assert len(receiver.rtp) == 2
+    numbers = [header_of(packet).sequence_number for packet in receiver.rtp]
+    assert numbers == [numbers[0], numbers[0] + 1]
+    assert any(isinstance(packet, PictureLossIndication) for packet in sender.rtcp), "switched on: a key frame"
 
 
 REFUSALS = [

@@ -21,7 +21,7 @@ from labsfu.core.srtp.session import SrtpReceiver, SrtpSender
 from labsfu.core.stun.encode import encode_request
 from labsfu.core.transport.demux import PacketKind, kind_of
 from labsfu.wire import commands
-from labsfu.wire.events import Event
+from labsfu.wire.events import EngineFault, Event
 from labsfu.wire.ids import RouterId, TransportId
 from labsfu.wire.transport import (
     DtlsFingerprint,
@@ -157,6 +157,7 @@ class Lab:
 
     def __init__(self, entropy: Entropy | None = None, transmit: Transmit | None = None) -> None:
         self.now = START
+        self.faults_allowed = False
         self.events: list[Event] = []
         self.peers: dict[Address, Peer] = {}
         self.lose: Callable[[bytes, Address], bool] = lambda _data, _to: False
@@ -185,10 +186,17 @@ class Lab:
     def do(self, command: commands.Command, _result: type[R]) -> R:
         """Execute a command and give its result, which is of the type named."""
         result = self.engine.execute(command, self.now)
-        self.events.extend(self.engine.drain())
+        self.drain()
         self.pump()
         assert isinstance(result, _result)
         return result
+
+    def drain(self) -> None:
+        """Take the engine's events; a fault of its own is never what a test wants."""
+        for event in self.engine.drain():
+            if isinstance(event, EngineFault) and not self.faults_allowed:
+                raise AssertionError(event.detail)
+            self.events.append(event)
 
     def transport(self) -> TransportOptions:
         return self.do(commands.CreateWebRtcTransport(router_id=self.router), commands.TransportCreated).options
@@ -243,7 +251,7 @@ class Lab:
                 continue
             if target == SERVER:
                 self.engine.receive(data, source, 0, self.now)
-                self.events.extend(self.engine.drain())
+                self.drain()
             elif target in self.peers:
                 self.peers[target].deliver(data)
 
@@ -259,7 +267,7 @@ class Lab:
             # A deadline that stays in the past would stop time.
             self.now = max(self.now + 1e-4, at)
             self.engine.tick(self.now)
-            self.events.extend(self.engine.drain())
+            self.drain()
             for peer in self.peers.values():
                 peer.tick()
         self.now = max(self.now, end)

@@ -28,7 +28,7 @@ class DtlsCertificate:
 
     def fingerprint(self, algorithm: str = "sha-256") -> str:
         """What a peer must see, as `AA:BB:…`."""
-        return fingerprint_of(self.certificate, algorithm)
+        return fingerprint_of(self.certificate.public_bytes(Encoding.DER), algorithm)
 
 
 def generate_certificate(not_before: datetime, not_after: datetime, common_name: str = "labsfu") -> DtlsCertificate:
@@ -53,12 +53,12 @@ def generate_certificate(not_before: datetime, not_after: datetime, common_name:
     return DtlsCertificate(builder.sign(private_key, hashes.SHA256()), private_key)
 
 
-def fingerprint_of(certificate: x509.Certificate, algorithm: str) -> str:
-    """Fingerprint of a certificate's DER form, upper-case hex with colons (RFC 8122 5).
+def fingerprint_of(der: bytes, algorithm: str) -> str:
+    """Fingerprint of a certificate, upper-case hex with colons (RFC 8122 5).
 
     Args:
-        certificate: ours or a peer's.
+        der: ours or a peer's, as it was sent: a peer's is never parsed, for nothing in it matters.
         algorithm: one of `FINGERPRINT_ALGORITHMS`.
     """
-    digest = hashlib.new(algorithm.replace("-", ""), certificate.public_bytes(Encoding.DER)).digest()
+    digest = hashlib.new(algorithm.replace("-", ""), der).digest()
     return digest.hex(":").upper()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 from labsfu.core.dtls.certificate import FINGERPRINT_ALGORITHMS, DtlsCertificate, fingerprint_of
 from labsfu.core.dtls.context import context_for
@@ -190,13 +190,14 @@ class DtlsEndpoint:
 
     def _finish(self, connection: SSL.Connection) -> None:
         sizes = OPENSSL_PROFILES.get(connection.get_selected_srtp_profile())
-        certificate = connection.get_peer_certificate(as_cryptography=True)
+        certificate = connection.get_peer_certificate()
         if sizes is None or certificate is None:
             self._fail("dtls-no-srtp-profile" if sizes is None else "dtls-no-certificate")
             return
         exported = connection.export_keying_material(EXPORTER_LABEL, 2 * (sizes.key + sizes.salt))
         self._material = split_material(exported, sizes, self._role or DtlsRole.SERVER)
-        self._peer = {algorithm: fingerprint_of(certificate, algorithm) for algorithm in FINGERPRINT_ALGORITHMS}
+        der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
+        self._peer = {algorithm: fingerprint_of(der, algorithm) for algorithm in FINGERPRINT_ALGORITHMS}
         self._timer.stop()
         self._openssl_due = None
         self._move(DtlsInput.FINISHED)

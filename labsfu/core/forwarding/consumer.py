@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from labsfu.core.drops import Drops
 from labsfu.core.forwarding.form import Extensions, PacketForm
@@ -16,6 +17,9 @@ from labsfu.core.uris import MID
 from labsfu.wire.base import ABSENT, Absent, JsonObject
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId
 from labsfu.wire.rtp import MediaKind, RtpParameters
+
+FormKey: TypeAlias = tuple[Extensions, int, frozenset[int]]
+"""Header extensions, length of the MID, payload types: what decides in which form a consumer takes packets."""
 
 _stamp = struct.Struct("!HII").pack_into
 
@@ -38,7 +42,8 @@ class Consumer:
     """Sends a producer's packets to a peer as one continuous stream that starts at a key frame.
 
     Given: names, the producer's kind, the link to the peer, what was negotiated, the first sequence number.
-    Owned: its sequence space and counters. `active` is derived: all of link, own pause and producer's pause allow it.
+    Owned: its sequence space and counters. `active` is derived: the link, its own pause, the producer's pause and the
+    producer's encoding all allow it.
     """
 
     __slots__ = (
@@ -59,11 +64,13 @@ class Consumer:
         "octets",
         "packets",
         "paused",
+        "payload_types",
         "priority",
         "producer_paused",
         "round_trip",
         "rtp_parameters",
         "score",
+        "source_active",
     )
 
     def __init__(
@@ -76,6 +83,7 @@ class Consumer:
         *,
         paused: bool,
         producer_paused: bool,
+        source_active: bool = True,
     ) -> None:
         ssrc = rtp_parameters.encodings[0].ssrc
         if ssrc is ABSENT:
@@ -87,6 +95,8 @@ class Consumer:
         self.drops = Drops()
         self.paused = paused
         self.producer_paused = producer_paused
+        self.source_active = source_active
+        self.payload_types = frozenset(codec.payload_type for codec in rtp_parameters.codecs)
         self.packets = 0
         self.octets = 0
         self.priority = 1
@@ -126,7 +136,7 @@ class Consumer:
     def refresh(self) -> bool:
         """Work out `active` anew; True when it became so (and, for video, a key frame is needed)."""
         was = self.active
-        self.active = self._link.up and not self.paused and not self.producer_paused
+        self.active = self._link.up and not self.paused and not self.producer_paused and self.source_active
         if self.active and not was:
             self.resync()
         return self.active and not was
@@ -136,10 +146,17 @@ class Consumer:
         self._sequence.unsync()
         self._awaits_key_frame = self.kind is MediaKind.VIDEO
 
-    def skip(self, number: int) -> None:
-        """Leave out a packet that has nothing in it, without a gap."""
-        if self.active and self._sequence.synced:
-            self._sequence.drop(number)
+    @property
+    def form_key(self) -> FormKey:
+        """Consumers with the same one take packets in the same form."""
+        return self.extensions, len(self._mid), self.payload_types
+
+    def skip(self, number: int, reason: str) -> None:
+        """Leave out a packet on purpose, without a gap."""
+        if self.active:
+            self.drops.count(reason)
+            if self._sequence.synced:
+                self._sequence.drop(number)
 
     def relay(self, form: PacketForm, number: int, timestamp: int, key_frame: bool) -> bool:
         """Send the rendered packet with the extended number `number`; False when it is dropped (and counted)."""

@@ -1,9 +1,13 @@
-"""Asking a sender for key frames: at once when first wanted, again each second until one comes, never more often.
+"""Asking a sender for key frames: at once when wanted, again each second until one comes, on average once a second.
 
-RFC 4585 6.3.1 (PLI) leaves the timing to the receiver; mediasoup's is one request outstanding for one second.
+RFC 4585 6.3.1 (PLI) leaves the timing to the receiver; mediasoup has one request outstanding for one second. Here a few
+may go out quickly, so that people who join one after the other see a picture at once, but no viewer can make a sender
+code nothing but key frames.
 """
 
 from __future__ import annotations
+
+from collections import deque
 
 WAIT = 1.0
 """Seconds that a request may stay unanswered before it is repeated."""
@@ -11,45 +15,61 @@ WAIT = 1.0
 REPEATS = 10
 """How often a request is repeated before the sender is taken to have no key frame (an encoder at rest)."""
 
+BURST = 4
+"""So many requests may go out in `BURST * WAIT` seconds."""
+
 
 class KeyFrameRequests:
     """The requests towards one incoming stream."""
 
-    __slots__ = ("_due", "_repeats", "sent")
+    __slots__ = ("_due", "_outstanding", "_repeats", "_sent")
 
     def __init__(self) -> None:
         self._due: float | None = None
+        self._outstanding = False
         self._repeats = 0
-        self.sent = 0
+        self._sent: deque[float] = deque(maxlen=BURST)
 
     def want(self, now: float) -> bool:
         """Somebody wants a key frame; True when a request must be sent now."""
-        if self._due is not None:
-            self._repeats = 0
-            return False
         self._repeats = 0
+        if self._outstanding or self._due is not None:
+            return False
+        allowed = self._allowed_at()
+        if now < allowed:
+            self._due = allowed
+            return False
         self._send(now)
         return True
 
     def received(self) -> None:
-        """A key frame began to arrive."""
+        """A key frame came, which answers all that was asked before it."""
+        self._outstanding = False
         self._due = None
+
+    def forget(self) -> None:
+        """Nobody waits any more."""
+        self.received()
 
     def deadline(self) -> float | None:
         """When `tick` has something to do."""
         return self._due
 
     def tick(self, now: float) -> bool:
-        """True when the request must be repeated now."""
+        """True when a request must be sent now: one that was held back, or one that was not answered."""
         if self._due is None or now < self._due:
             return False
-        if self._repeats >= REPEATS:
-            self._due = None
+        if self._outstanding and self._repeats >= REPEATS:
+            self.forget()
             return False
         self._repeats += 1
         self._send(now)
         return True
 
+    def _allowed_at(self) -> float:
+        return self._sent[0] + BURST * WAIT if len(self._sent) == BURST else float("-inf")
+
     def _send(self, now: float) -> None:
-        self._due = now + WAIT
-        self.sent += 1
+        self._sent.append(now)
+        self._outstanding = True
+        self._due = max(now + WAIT, self._allowed_at())

@@ -19,5 +19,14 @@ class Link(Protocol):
     def send_rtp(self, length: int) -> None:
         """Encrypt and send the RTP packet in `outbox[:length]`."""
 
+    def hold(self, ssrc: int) -> None:
+        """Keep the keys' state of a stream that we receive."""
+
+    def release(self, ssrc: int) -> None:
+        """It need not be kept any more."""
+
+    def forget_sent(self, ssrc: int) -> None:
+        """Nothing is sent with this SSRC any more."""
+
     def send_rtcp(self, packet: bytes) -> None:
         """Encrypt and send a compound RTCP packet."""

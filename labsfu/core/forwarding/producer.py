@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from labsfu.core.codecs.registry import is_key_frame_for
 from labsfu.core.drops import Drops
-from labsfu.core.forwarding.consumer import Consumer
-from labsfu.core.forwarding.form import Extensions, PacketForm
+from labsfu.core.forwarding.consumer import Consumer, FormKey
+from labsfu.core.forwarding.form import PacketForm
 from labsfu.core.forwarding.inbound import InboundStream
 from labsfu.core.forwarding.reception import DISCARDED
 from labsfu.core.rtp.extensions import find_extensions
@@ -44,6 +44,7 @@ class ProducerTerms:
 class _Group:
     """Consumers that take packets in the same form."""
 
+    payload_types: frozenset[int]
     form: PacketForm
     consumers: list[Consumer]
 
@@ -87,7 +88,7 @@ class Producer:
         self._codecs = {codec.payload_type: codec for codec in parameters.codecs}
         self._key_frame_tests = {codec.payload_type: is_key_frame_for(codec.mime_type) for codec in parameters.codecs}
         self._extension_ids = {extension.uri: extension.id for extension in parameters.header_extensions}
-        self._groups: dict[tuple[Extensions, int], _Group] = {}
+        self._groups: dict[FormKey, _Group] = {}
         self._restarts = 0
         self._timed = False
 
@@ -98,6 +99,16 @@ class Producer:
     def extension_id(self, uri: str) -> int | None:
         """The id under which the peer sends a header extension, if it does."""
         return self._extension_ids.get(uri)
+
+    @property
+    def active(self) -> bool:
+        """Whether its encoding is switched on."""
+        return self.rtp_parameters.encodings[0].active is not False
+
+    @property
+    def watched(self) -> bool:
+        """Whether some consumer is being sent to."""
+        return any(consumer.active for consumer in self.consumers.values())
 
     @property
     def wants_key_frame(self) -> bool:
@@ -123,11 +134,11 @@ class Producer:
     def add_consumer(self, consumer: Consumer) -> None:
         """Let a consumer have what comes from now on."""
         self.consumers[consumer.names.id] = consumer
-        key = (consumer.extensions, consumer.mid_length)
+        key = consumer.form_key
         group = self._groups.get(key)
         if group is None:
             form = PacketForm(consumer.extensions, consumer.mid_length, self._extension_ids)
-            group = self._groups[key] = _Group(form, [])
+            group = self._groups[key] = _Group(consumer.payload_types, form, [])
         group.consumers.append(consumer)
         self._timed = self._timed or consumer.negotiated(ABS_SEND_TIME)
 
@@ -135,7 +146,7 @@ class Producer:
         """Give a consumer nothing any more. Idempotent."""
         if self.consumers.pop(consumer.names.id, None) is None:
             return
-        key = (consumer.extensions, consumer.mid_length)
+        key = consumer.form_key
         group = self._groups[key]
         group.consumers.remove(consumer)
         if not group.consumers:
@@ -145,7 +156,7 @@ class Producer:
         """Take in one decrypted packet of one of our streams.
 
         Returns:
-            True when the packet begins a key frame.
+            True when somebody is waiting for a key frame still: the sender should be asked for one.
         """
         number = stream.receive(header.sequence_number, header.timestamp, header.payload_length, now)
         if number == DISCARDED:
@@ -161,16 +172,14 @@ class Producer:
             self.drops.count("unknown-payload-type")
             return False
         test = self._key_frame_tests[header.payload_type]
+        if self.paused or not self.active:
+            self.drops.count("producer-paused" if self.paused else "encoding-inactive")
+            return False
         key_frame = test is not None and test(buffer, header.payload_offset, header.payload_length)
+        waiting = self._relay(buffer, header, payload_type, number, key_frame, unix_now) if self._groups else False
         if key_frame:
             stream.key_frames.received()
-        if self.paused:
-            self.drops.count("producer-paused")
-        elif self.rtp_parameters.encodings[0].active is False:
-            self.drops.count("encoding-inactive")
-        elif self._groups:
-            self._relay(buffer, header, payload_type, number, key_frame, unix_now)
-        return key_frame
+        return waiting
 
     def _relay(
         self,
@@ -180,22 +189,28 @@ class Producer:
         number: int,
         key_frame: bool,
         unix_now: float,
-    ) -> None:
+    ) -> bool:
         elements = find_extensions(buffer, header) if header.extension_length else {}
         send_time = abs_send_time_from_seconds(unix_now) if self._timed else 0
         timestamp = header.timestamp
+        waiting = False
         for group in self._groups.values():
+            if payload_type not in group.payload_types:
+                for consumer in group.consumers:
+                    consumer.skip(number, "payload-type-not-negotiated")
+                continue
             form = group.form
             form.render(buffer, header, elements, payload_type, send_time)
             for consumer in group.consumers:
-                if consumer.active:
-                    consumer.relay(form, number, timestamp, key_frame)
+                if consumer.active and not consumer.relay(form, number, timestamp, key_frame):
+                    waiting = waiting or consumer.wants_key_frame
+        return waiting
 
     def _skip(self, number: int) -> None:
         self.drops.count("padding-only")
         if not self.paused:
             for consumer in self.consumers.values():
-                consumer.skip(number)
+                consumer.skip(number, "padding-only")
 
     def _resync(self, stream: InboundStream) -> None:
         self._restarts = stream.reception.restarts

@@ -71,8 +71,22 @@ def sender_reports(
         )
         cname = consumer.rtp_parameters.rtcp.cname
         chunks.append(SdesChunk(consumer.ssrc, (SdesItem(CNAME, b"" if cname is ABSENT else cname.encode()[:255]),)))
-    descriptions = [SourceDescription(tuple(chunks[i : i + MAX_BLOCKS])) for i in range(0, len(chunks), MAX_BLOCKS)]
-    return [*reports, *descriptions]
+    return [*reports, *_descriptions(chunks)]
+
+
+def _descriptions(chunks: Iterable[SdesChunk]) -> list[RtcpPacket]:
+    """As few SDES as hold the chunks, none larger than a compound may be."""
+    packets: list[RtcpPacket] = []
+    taken: list[SdesChunk] = []
+    size = 4
+    for chunk in chunks:
+        length = len(chunk.encode())
+        if taken and (len(taken) == MAX_BLOCKS or size + length > MAX_COMPOUND):
+            packets.append(SourceDescription(tuple(taken)))
+            taken, size = [], 4
+        taken.append(chunk)
+        size += length
+    return [*packets, SourceDescription(tuple(taken))] if taken else packets
 
 
 def receiver_reports(producers: Sequence[Producer], own_ssrc: int, now: float) -> list[RtcpPacket]:
@@ -102,5 +116,5 @@ def _allowed_bitrate(producers: Sequence[Producer]) -> int:
     """bit/s for all that take a REMB together: generous, unless every one of their encodings has a maximum."""
     told = [producer for producer in producers if ("goog-remb", "") in producer.feedback]
     maxima = [encoding.max_bitrate for producer in told for encoding in producer.rtp_parameters.encodings]
-    limits = [maximum for maximum in maxima if isinstance(maximum, int)]
+    limits = [maximum for maximum in maxima if isinstance(maximum, int) and maximum > 0]  # 0: no maximum
     return min(GENEROUS_BITRATE, sum(limits)) if limits and len(limits) == len(maxima) else GENEROUS_BITRATE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from labsfu.core.drops import Drops
 from labsfu.core.forwarding.consumer import Consumer
 from labsfu.core.forwarding.producer import Producer
 from labsfu.core.forwarding.session import MediaSession
@@ -27,7 +28,8 @@ from labsfu.wire.rtp import RtpCapabilities
 class Router:
     """Joins producers to consumers.
 
-    Given: id, capabilities, whom to tell, how many people are expected, when it was made (epoch milliseconds).
+    Given: id, capabilities, whom to tell, where the drops of what is closed are added up, how many people are
+    expected, when it was made (epoch milliseconds).
     Owned: producers and consumers, each with the session and the transport that carry it.
     """
 
@@ -36,6 +38,7 @@ class Router:
         id_: RouterId,
         rtp_capabilities: RtpCapabilities,
         emit: Callable[[EngineEvent], None],
+        drops: Drops,
         *,
         participant_count: int,
         created_at: int,
@@ -45,6 +48,7 @@ class Router:
         self.created_at = created_at
         self.rtp_capabilities = rtp_capabilities
         self._emit = emit
+        self._drops = drops
         self.producers: dict[ProducerId, tuple[Producer, MediaSession, TransportId]] = {}
         self.consumers: dict[ConsumerId, tuple[Consumer, MediaSession, TransportId]] = {}
 
@@ -106,7 +110,15 @@ class Router:
             self.close_consumer(consumer_id, "producer-closed")
         session = self.producers.pop(id_)[1]
         session.remove_producer(producer)
+        self._drops.absorb(producer.drops)
         self._emit(ProducerClosed(router_id=self.id, producer_id=id_, reason=reason))
+
+    def encoding_changed(self, id_: ProducerId, now: float) -> None:
+        """Its encoding was switched on or off: consumers begin (video from its next key frame) or stop."""
+        producer = self.producer(id_)
+        for consumer in producer.consumers.values():
+            consumer.source_active = producer.active
+            self._refresh(consumer, now)
 
     # ---------------------------------------------------------------- consumers
 
@@ -155,6 +167,7 @@ class Router:
         producer = self.producers.get(consumer.names.producer_id)
         if producer is not None:
             producer[0].remove_consumer(consumer)
+        self._drops.absorb(consumer.drops)
         self._emit(ConsumerClosed(router_id=self.id, consumer_id=id_, reason=reason))
 
     def want_key_frame(self, consumer: Consumer, now: float) -> None:

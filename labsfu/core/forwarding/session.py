@@ -73,6 +73,8 @@ class MediaSession:
     def remove_producer(self, producer: Producer) -> None:
         """Listen for it no more. Idempotent."""
         if self.producers.pop(producer.terms.id, None) is not None:
+            for ssrc in producer.streams:
+                self._link.release(ssrc)
             self._listener.remove(producer)
 
     def add_consumer(self, consumer: Consumer, source: Producer) -> None:
@@ -82,7 +84,8 @@ class MediaSession:
 
     def remove_consumer(self, consumer: Consumer) -> None:
         """Let it send no more. Idempotent."""
-        self.consumers.pop(consumer.ssrc, None)
+        if self.consumers.pop(consumer.ssrc, None) is not None:
+            self._link.forget_sent(consumer.ssrc)
         if all(c.names.producer_id != consumer.names.producer_id for c in self.consumers.values()):
             self.sources.pop(consumer.names.producer_id, None)
 
@@ -103,8 +106,11 @@ class MediaSession:
         """Whether a packet of this SSRC was identified before."""
         return ssrc in self._listener.streams
 
-    def receive_rtp(self, buffer: Buffer, length: int, now: float) -> None:
+    def receive_rtp(self, buffer: Buffer, length: int, now: float) -> bool:
         """Take in one decrypted RTP packet.
+
+        Returns:
+            True when a key frame was asked for, which may have set a timer.
 
         Raises:
             Malformed: it is not RTP, or nobody's.
@@ -113,15 +119,20 @@ class MediaSession:
         header.read(buffer, length)
         known = self._listener.streams.get(header.ssrc)
         if known is None:
-            self._first_packet(buffer, header, now)
-        else:
-            known[0].receive(known[1], buffer, header, now, now + self._unix_offset)
+            known = self._identify(buffer, header)
+        if known[0].receive(known[1], buffer, header, now, now + self._unix_offset):
+            self.request_key_frame(known[0], now)
+            return True
+        return False
 
-    def _first_packet(self, buffer: Buffer, header: RtpHeader, now: float) -> None:
-        producer, stream = self._listener.identify(buffer, header)
-        key_frame = producer.receive(stream, buffer, header, now, now + self._unix_offset)
-        if not key_frame and producer.wants_key_frame:
-            self.request_key_frame(producer, now)
+    def _identify(self, buffer: Buffer, header: RtpHeader) -> tuple[Producer, InboundStream]:
+        """Whose a new SSRC is; its keys are kept as long as it is known."""
+        before = set(self._listener.streams)
+        known = self._listener.identify(buffer, header)
+        for ssrc in before - set(self._listener.streams):
+            self._link.release(ssrc)
+        self._link.hold(header.ssrc)
+        return known
 
     def receive_rtcp(self, data: Buffer, now: float) -> None:
         """Take in one decrypted compound packet.
@@ -129,7 +140,7 @@ class MediaSession:
         Raises:
             Malformed: it does not parse.
         """
-        for packet in parse_compound(data):
+        for packet in parse_compound(data, transport_cc=False):  # it is not offered: not worth expanding
             self._receive_packet(packet, now)
 
     def _receive_packet(self, packet: RtcpPacket, now: float) -> None:
@@ -192,7 +203,9 @@ class MediaSession:
             return
         for producer in self.producers.values():
             for stream in producer.streams.values():
-                if stream.key_frames.tick(now) and producer.wants_key_frame:
+                if not producer.watched:
+                    stream.key_frames.forget()
+                elif stream.key_frames.tick(now):
                     self._send_key_frame_request(producer, stream)
         if self._next_report is not None and now >= self._next_report:
             self._report(now)

@@ -48,7 +48,7 @@ _FEEDBACK: dict[tuple[int, int], Callable[[bytes], RtcpPacket]] = {
 }
 
 
-def parse_compound(data: Buffer) -> list[RtcpPacket]:
+def parse_compound(data: Buffer, *, transport_cc: bool = True) -> list[RtcpPacket]:
     """Read every packet of a compound.
 
     Reduced-size RTCP is accepted: the first packet need not be a report. Types, feedback formats and application
@@ -56,6 +56,8 @@ def parse_compound(data: Buffer) -> list[RtcpPacket]:
 
     Args:
         data: one datagram, decrypted.
+        transport_cc: whether that feedback was negotiated. It can expand to a thousand times its size, so where it was
+            not it comes back as `Unknown`.
 
     Returns:
         The packets in order, at least one.
@@ -70,7 +72,7 @@ def parse_compound(data: Buffer) -> list[RtcpPacket]:
     while offset < len(data):
         header = parse_header(data, offset)
         body = bytes(data[header.body_offset : header.body_offset + header.body_length])
-        packets.append(_parse_body(header.packet_type, header.count, body))
+        packets.append(_parse_body(header.packet_type, header.count, body, transport_cc))
         offset = header.end
     return packets
 
@@ -80,7 +82,7 @@ def encode_compound(packets: Iterable[RtcpPacket]) -> bytes:
     return b"".join(packet.encode() for packet in packets)
 
 
-def _parse_body(packet_type: int, count: int, body: bytes) -> RtcpPacket:
+def _parse_body(packet_type: int, count: int, body: bytes, transport_cc: bool) -> RtcpPacket:
     counted = _COUNTED.get(packet_type)
     if counted is not None:
         return counted(body, count)
@@ -89,6 +91,6 @@ def _parse_body(packet_type: int, count: int, body: bytes) -> RtcpPacket:
     if packet_type == PacketType.PSFB and count == PayloadFormat.APPLICATION and Remb.matches(body):
         return Remb.parse(body)
     feedback = _FEEDBACK.get((packet_type, count))
-    if feedback is not None:
+    if feedback is not None and (transport_cc or feedback != TransportFeedback.parse):
         return feedback(body)
     return Unknown(packet_type, body, count)

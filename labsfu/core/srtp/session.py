@@ -16,6 +16,11 @@ from labsfu.core.srtp.profiles import PROFILES, SrtpProfile
 from labsfu.errors import LabsfuError, Malformed
 
 REPLAY_WINDOW = 1024
+
+LOOSE_STREAMS = 256
+"""SSRCs of a peer whose state is kept though nobody asked for it: what comes before it is known whose it is, and the
+senders of RTCP. libsrtp would keep every SSRC that it ever met."""
+
 _HALF = 0x7FFF  # libsrtp takes this and more, after 65535, for older
 _BAD_PARAMETER, _AUTH_FAILED, _CIPHER_FAILED, _REPLAYED, _TOO_OLD = 2, 7, 8, 9, 10
 _NO_STREAM, _KEY_EXPIRED, _HEADER, _INDEX_OLD = 13, 15, 21, 26
@@ -122,11 +127,12 @@ class SrtpReceiver:
         ValueError: `key_salt` has the wrong size.
     """
 
-    __slots__ = ("_handle", "_key", "_length", "_srtp", "_streams", "_unprotect_rtcp", "_unprotect_rtp")
+    __slots__ = ("_handle", "_held", "_key", "_length", "_loose", "_srtp", "_unprotect_rtcp", "_unprotect_rtp")
 
     def __init__(self, profile: SrtpProfile, key_salt: bytes) -> None:
         self._key = (profile, key_salt)
-        self._streams: set[int] = set()  # the SSRCs that `unprotect_first_rtp` let in
+        self._held: set[int] = set()
+        self._loose: dict[int, None] = {}  # in the order of being met
         self._handle = _create(profile, key_salt, lib.ssrc_any_inbound)
         self._srtp = self._handle[0]
         self._length = ffi.new("int *")
@@ -161,7 +167,26 @@ class SrtpReceiver:
         code = self._unprotect_rtcp(self._srtp, buffer.pointer, pointer)
         if code:
             raise Malformed(_RTCP_REASONS.get(code, "srtcp-internal"))
+        self._meet(int.from_bytes(buffer.data[4:8], "big"))
         return pointer[0]  # type: ignore[no-any-return]  # as above
+
+    def hold(self, ssrc: int) -> None:
+        """Keep a stream's state until it is released."""
+        self._loose.pop(ssrc, None)
+        self._held.add(ssrc)
+
+    def release(self, ssrc: int) -> None:
+        """A stream's state need not be kept; it is for a while, should the stream come back."""
+        self._held.discard(ssrc)
+        self._meet(ssrc)
+
+    def _meet(self, ssrc: int) -> None:
+        """Remember an SSRC that libsrtp has made a stream for; forget the oldest that nobody holds."""
+        if ssrc in self._held or ssrc in self._loose:
+            return
+        self._loose[ssrc] = None
+        if len(self._loose) > LOOSE_STREAMS:
+            self.remove_stream(next(iter(self._loose)))
 
     def unprotect_first_rtp(self, buffer: SrtpBuffer, length: int) -> int:
         """As `unprotect_rtp`, for an SSRC that the caller has not seen before.
@@ -175,7 +200,7 @@ class SrtpReceiver:
             length = self.unprotect_rtp(buffer, length)
         except Malformed as refusal:
             sequence, ssrc = int.from_bytes(packet[2:4], "big"), int.from_bytes(packet[8:12], "big")
-            if refusal.reason != "srtp-auth-failed" or sequence >= _HALF or ssrc in self._streams:
+            if refusal.reason != "srtp-auth-failed" or sequence >= _HALF or self._knows(ssrc):
                 raise
             self.prime(ssrc)
             buffer.load(packet)
@@ -184,8 +209,11 @@ class SrtpReceiver:
             except Malformed:
                 self.remove_stream(ssrc)
                 raise
-        self._streams.add(int.from_bytes(packet[8:12], "big"))
+        self._meet(int.from_bytes(packet[8:12], "big"))
         return length
+
+    def _knows(self, ssrc: int) -> bool:
+        return ssrc in self._held or ssrc in self._loose
 
     def prime(self, ssrc: int) -> None:
         """Begin a stream as if its packet 65535 had come, so that the next one counts as after the roll-over.
@@ -200,7 +228,8 @@ class SrtpReceiver:
 
     def remove_stream(self, ssrc: int) -> bool:
         """Forget an SSRC; False if there was none. Should it come back, its roll-over counter starts at 0."""
-        self._streams.discard(ssrc)
+        self._held.discard(ssrc)
+        self._loose.pop(ssrc, None)
         return _remove(self._srtp, ssrc)
 
 

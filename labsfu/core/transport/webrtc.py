@@ -115,6 +115,11 @@ class WebRtcTransport:
         return self._ice.ufrags
 
     @property
+    def reachable(self) -> bool:
+        """Whether the peer has shown lately that it wants our packets (RFC 7675)."""
+        return self._ice.selected is not None
+
+    @property
     def ice_state(self) -> IceState:
         """State of the ICE gate."""
         return self._ice_state
@@ -203,8 +208,11 @@ class WebRtcTransport:
             self._flush_dtls()
         self._settle(now)
 
-    def receive_rtp(self, inbox: SrtpBuffer, length: int, now: float) -> None:
+    def receive_rtp(self, inbox: SrtpBuffer, length: int, now: float) -> bool:
         """Take in an SRTP packet from one of our addresses.
+
+        Returns:
+            True when it may have set a timer.
 
         Raises:
             Malformed: it does not decrypt, is not RTP, or is nobody's.
@@ -218,7 +226,7 @@ class WebRtcTransport:
             length = gate.unprotect_rtp(inbox, length)
         else:
             length = gate.unprotect_first_rtp(inbox, length)
-        session.receive_rtp(data, length, now)
+        return session.receive_rtp(data, length, now)
 
     def receive_rtcp(self, inbox: SrtpBuffer, length: int, now: float) -> None:
         """Take in an SRTCP packet from one of our addresses.
@@ -254,10 +262,32 @@ class WebRtcTransport:
         around = self._around
         if self._srtp_out is None:
             return
-        length = self._srtp_out.protect_rtcp(around.outbox, around.outbox.load(packet))
+        if len(packet) > around.outbox.limit:
+            around.drops.count("srtcp-too-long")
+            return
+        try:
+            length = self._srtp_out.protect_rtcp(around.outbox, around.outbox.load(packet))
+        except ProtectError as error:
+            around.drops.count(error.reason)
+            return
         self.packets_sent += 1
         self.bytes_sent += length
         around.transmit(self._socket, self.outbox, length, self._remote)
+
+    def hold(self, ssrc: int) -> None:
+        """Keep the keys' state of a stream that we receive."""
+        if self._srtp_in is not None:
+            self._srtp_in.hold(ssrc)
+
+    def release(self, ssrc: int) -> None:
+        """It need not be kept any more."""
+        if self._srtp_in is not None:
+            self._srtp_in.release(ssrc)
+
+    def forget_sent(self, ssrc: int) -> None:
+        """Nothing is sent with this SSRC any more."""
+        if self._srtp_out is not None:
+            self._srtp_out.remove_stream(ssrc)
 
     # ---------------------------------------------------------------- time
 
@@ -313,7 +343,8 @@ class WebRtcTransport:
         ice_state = self._ice.state
         if ice_state is not self._ice_state:
             self._ice_state = ice_state
-            remote = f"{self._remote[0]}:{self._remote[1]}"
+            host, port = self._remote[:2]
+            remote = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             self._around.emit(
                 IceStateChanged(router_id=self.router_id, transport_id=self.id, state=ice_state, remote=remote)
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labsfu.core.forwarding.key_frames import REPEATS, WAIT, KeyFrameRequests
+from labsfu.core.forwarding.key_frames import BURST, REPEATS, WAIT, KeyFrameRequests
 
 
 def test_the_first_is_sent_at_once_and_others_wait() -> None:
@@ -21,6 +21,17 @@ def test_it_is_repeated_when_no_key_frame_comes() -> None:
     assert requests.tick(12.0)
 
 
+def test_it_is_repeated_though_others_ask_all_the_time() -> None:
+    requests = KeyFrameRequests()
+    assert requests.want(10.0)
+    sent = 0
+    for step in range(1, 51):
+        now = 10.0 + step / 10
+        assert not requests.want(now)
+        sent += requests.tick(now)
+    assert sent == 5
+
+
 def test_a_key_frame_ends_it_and_the_next_wish_is_sent_at_once() -> None:
     requests = KeyFrameRequests()
     requests.want(10.0)
@@ -30,6 +41,19 @@ def test_a_key_frame_ends_it_and_the_next_wish_is_sent_at_once() -> None:
     assert requests.want(11.1)
 
 
+def test_a_viewer_that_asks_all_the_time_gets_one_a_second_from_a_willing_sender() -> None:
+    requests = KeyFrameRequests()
+    times = []
+    for step in range(2000):
+        now = step / 100
+        if requests.want(now) or requests.tick(now):
+            times.append(now)
+            requests.received()
+    assert times[:BURST] == [0.0, 0.01, 0.02, 0.03], "a few go out at once"
+    assert len(times) <= 20 * WAIT + BURST
+    assert len(times) >= 20 * WAIT - BURST
+
+
 def test_a_sender_that_never_answers_is_left_alone_until_somebody_asks_again() -> None:
     requests = KeyFrameRequests()
     requests.want(0.0)
@@ -37,3 +61,10 @@ def test_a_sender_that_never_answers_is_left_alone_until_somebody_asks_again() -
     assert sent == REPEATS
     assert requests.deadline() is None
     assert requests.want(200.0)
+
+
+def test_what_nobody_waits_for_is_not_repeated() -> None:
+    requests = KeyFrameRequests()
+    requests.want(0.0)
+    requests.forget()
+    assert requests.deadline() is None
