@@ -24,7 +24,7 @@ class Receiving:
         """Make a consumer, paused.
 
         Raises:
-            Conflict: the client has not said yet what it can receive.
+            Conflict: the client has not said yet what it can receive, or it receives this producer already.
             NotAllowed: it is the participant's own producer.
             NotFound: no such producer in the room, or it ended meanwhile.
             CommandError: the worker's refusal, e.g. no codec in common.
@@ -32,6 +32,12 @@ class Receiving:
         if participant.rtp_capabilities is None:
             raise Conflict("Init with rtpCapabilities must come before the first Consume", slug="not-initialized")
         producer = self._somebody_elses(participant, request.producer_id)
+        for consumer in participant.consumers.values():
+            if consumer.producer is producer:
+                raise Conflict(
+                    f"producer '{producer.id}' is consumed already, by consumer '{consumer.id}'",
+                    slug="already-consumed",
+                )
         router_id = participant.room.router_id
         command = commands.Consume(
             router_id=router_id,

@@ -109,6 +109,21 @@ def test_ones_own_and_unknown_producers_cannot_be_consumed(world: World) -> None
     assert world.last(ann, wire.Error).type == "/problems/producer-not-found"
 
 
+def test_a_producer_is_consumed_once_at_a_time(world: World) -> None:
+    ann, ben = world.join("ann"), world.join("ben")
+    producer = world.produce(ann)
+    world.say(ben, wire.InitRequest(rtp_capabilities=CAPABILITIES))
+    world.say(ben, wire.ConsumeRequest(producer_id=producer))
+    first = world.last(ben, wire.Consumed).id
+    world.say(ben, wire.ConsumeRequest(producer_id=producer))
+    refusal = world.last(ben, wire.Error)
+    assert refusal.type == "/problems/already-consumed"
+    assert first in refusal.detail
+    world.say(ben, wire.ConsumerClose(id=first))
+    world.say(ben, wire.ConsumeRequest(producer_id=producer))
+    assert world.last(ben, wire.Consumed).id != first
+
+
 @pytest.mark.parametrize("action", [wire.ProducerPause, wire.ProducerResume, wire.ProducerClose])
 def test_somebody_elses_producer_is_not_ones_own_to_change(world: World, action: type[wire.ProducerPause]) -> None:
     ann, ben = world.join("ann"), world.join("ben")
