@@ -22,8 +22,9 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY)  ## what forwarding a packet costs
+bench: $(READY)  ## what forwarding a packet costs, how fast the API answers
 	$(BIN)/python -m tests.bench.forwarding
+	$(BIN)/python -m tests.bench.api_latency
 
 docs: $(READY)  ## docs/rfc.md, from the markers in the tests
 	$(BIN)/python -m tests.support.rfc_index --write docs/rfc.md

@@ -11,8 +11,9 @@ import httpx
 
 from clients.errors import ProtocolViolation, Refused, ServerFailed
 from labsfu.errors import InvalidValue
-from labsfu.wire.base import from_json
+from labsfu.wire.base import JsonObject, Wire, from_json, to_json
 from labsfu.wire.payloads import (
+    Message,
     ParticipantList,
     ParticipantPayload,
     ParticipantType,
@@ -21,6 +22,22 @@ from labsfu.wire.payloads import (
     RoomType,
     SfuInfo,
 )
+from labsfu.wire.sfu import (
+    ConnectConsumerTransportRequestPayload,
+    ConnectProducerTransportRequestPayload,
+    ConsumerList,
+    ConsumerPayload,
+    CreateConsumerRequestPayload,
+    CreateProducerRequestPayload,
+    IceRestartedPayload,
+    ProducerList,
+    ProducerPayload,
+    RouterList,
+    RouterPayload,
+    UpdateConsumerRequestPayload,
+    UpdateProducerRequestPayload,
+)
+from labsfu.wire.transport import DtlsParameters, IceParameters
 
 T = TypeVar("T")
 
@@ -95,6 +112,127 @@ class ApiClient:
         """Close all that the server holds."""
         return self._read(await self._call("POST", "/sfu/reset"), SfuInfo)
 
+    async def openapi(self) -> JsonObject:
+        """The OpenAPI document."""
+        return await self._get("/openapi.json", JsonObject)
+
+    async def docs(self) -> str:
+        """The documentation, as an HTML page."""
+        return (await self._call("GET", "/docs")).text
+
+    # ------------------------------------------------------------------ routers
+
+    async def create_router(self, participant_count: int) -> RouterPayload:
+        """Make a router for so many participants."""
+        query = {"participantCount": str(participant_count)}
+        return self._read(await self._call("POST", "/sfu/routers", query), RouterPayload)
+
+    async def routers(self) -> tuple[RouterPayload, ...]:
+        """All routers, those of rooms too."""
+        return (await self._get("/sfu/routers", RouterList)).routers
+
+    async def router(self, router_id: str) -> RouterPayload:
+        """One router."""
+        return await self._get(_router(router_id), RouterPayload)
+
+    async def delete_router(self, router_id: str) -> None:
+        """Close a router and all it holds."""
+        await self._call("DELETE", _router(router_id))
+
+    # ------------------------------------------------------------------ producers
+
+    async def create_producer(
+        self, router_id: str, participant_id: str, body: CreateProducerRequestPayload | None = None
+    ) -> ProducerPayload:
+        """Make a producer; without a body its transport alone, to be completed by `update_producer`."""
+        response = await self._call("POST", f"{_router(router_id)}/producers", {"participantId": participant_id}, body)
+        return self._read(response, ProducerPayload)
+
+    async def producers(self, router_id: str) -> tuple[ProducerPayload, ...]:
+        """All producers of a router."""
+        return (await self._get(f"{_router(router_id)}/producers", ProducerList)).producers
+
+    async def producer(self, router_id: str, producer_id: str) -> ProducerPayload:
+        """One producer."""
+        return await self._get(_producer(router_id, producer_id), ProducerPayload)
+
+    async def update_producer(
+        self, router_id: str, producer_id: str, body: UpdateProducerRequestPayload
+    ) -> ProducerPayload:
+        """Complete a producer, or change it."""
+        response = await self._call("PUT", _producer(router_id, producer_id), None, body)
+        return self._read(response, ProducerPayload)
+
+    async def connect_producer(self, router_id: str, producer_id: str, dtls_parameters: DtlsParameters) -> None:
+        """Give the DTLS parameters of our end of its transport, once."""
+        body = ConnectProducerTransportRequestPayload(dtls_parameters=dtls_parameters)
+        await self._act("POST", f"{_producer(router_id, producer_id)}/connect", body)
+
+    async def pause_producer(self, router_id: str, producer_id: str) -> None:
+        """Have it forwarded no more."""
+        await self._act("POST", f"{_producer(router_id, producer_id)}/pause")
+
+    async def resume_producer(self, router_id: str, producer_id: str) -> None:
+        """Have it forwarded again."""
+        await self._act("POST", f"{_producer(router_id, producer_id)}/resume")
+
+    async def restart_producer_ice(self, router_id: str, producer_id: str) -> IceParameters:
+        """New ICE credentials of the server's end of its transport."""
+        return await self._restart_ice(_producer(router_id, producer_id))
+
+    async def delete_producer(self, router_id: str, producer_id: str) -> None:
+        """Close it, and its consumers."""
+        await self._act("DELETE", _producer(router_id, producer_id))
+
+    # ------------------------------------------------------------------ consumers
+
+    async def create_consumer(
+        self, router_id: str, producer_id: str, participant_id: str, body: CreateConsumerRequestPayload
+    ) -> ConsumerPayload:
+        """Make a consumer of a producer."""
+        path = f"{_producer(router_id, producer_id)}/consumers"
+        return self._read(await self._call("POST", path, {"participantId": participant_id}, body), ConsumerPayload)
+
+    async def consumers(self, router_id: str) -> tuple[ConsumerPayload, ...]:
+        """All consumers of a router."""
+        return (await self._get(f"{_router(router_id)}/consumers", ConsumerList)).consumers
+
+    async def consumer(self, router_id: str, consumer_id: str) -> ConsumerPayload:
+        """One consumer."""
+        return await self._get(_consumer(router_id, consumer_id), ConsumerPayload)
+
+    async def update_consumer(
+        self, router_id: str, consumer_id: str, body: UpdateConsumerRequestPayload
+    ) -> ConsumerPayload:
+        """Change what it is sent."""
+        response = await self._call("PUT", _consumer(router_id, consumer_id), None, body)
+        return self._read(response, ConsumerPayload)
+
+    async def connect_consumer(self, router_id: str, consumer_id: str, dtls_parameters: DtlsParameters) -> None:
+        """Give the DTLS parameters of our end of its transport, once."""
+        body = ConnectConsumerTransportRequestPayload(dtls_parameters=dtls_parameters)
+        await self._act("POST", f"{_consumer(router_id, consumer_id)}/connect", body)
+
+    async def pause_consumer(self, router_id: str, consumer_id: str) -> None:
+        """Have it sent nothing."""
+        await self._act("POST", f"{_consumer(router_id, consumer_id)}/pause")
+
+    async def resume_consumer(self, router_id: str, consumer_id: str) -> None:
+        """Let it flow."""
+        await self._act("POST", f"{_consumer(router_id, consumer_id)}/resume")
+
+    async def request_key_frame(self, router_id: str, consumer_id: str) -> None:
+        """Have its sender asked for a key frame."""
+        await self._act("POST", f"{_consumer(router_id, consumer_id)}/request-key-frame")
+
+    async def restart_consumer_ice(self, router_id: str, consumer_id: str) -> IceParameters:
+        """New ICE credentials of the server's end of its transport."""
+        return await self._restart_ice(_consumer(router_id, consumer_id))
+
+    async def delete_consumer(self, router_id: str, consumer_id: str) -> None:
+        """Close it."""
+        await self._act("DELETE", _consumer(router_id, consumer_id))
+
     # ------------------------------------------------------------------ rooms
 
     async def create_room(self, room_type: RoomType, size: int, room_id: str | None = None) -> RoomPayload:
@@ -154,9 +292,20 @@ class ApiClient:
     async def _get(self, path: str, type_: type[T]) -> T:
         return self._read(await self._call("GET", path), type_)
 
-    async def _call(self, method: str, path: str, query: dict[str, str] | None = None) -> httpx.Response:
+    async def _act(self, method: str, path: str, body: Wire | None = None) -> None:
+        """An action, which answers with a message for people."""
+        self._read(await self._call(method, path, None, body), Message)
+
+    async def _restart_ice(self, path: str) -> IceParameters:
+        return self._read(await self._call("POST", f"{path}/restart-ice"), IceRestartedPayload).ice_parameters
+
+    async def _call(
+        self, method: str, path: str, query: dict[str, str] | None = None, body: Wire | None = None
+    ) -> httpx.Response:
+        content = None if body is None else to_json(body)
+        headers = None if body is None else {"Content-Type": "application/json"}
         try:
-            response = await self._http.request(method, path, params=query)
+            response = await self._http.request(method, path, params=query, content=content, headers=headers)
         except httpx.TransportError as error:
             raise ServerFailed(f"{method} {self.base_url}{path}: {str(error) or type(error).__name__}") from error
         if not response.is_success:
@@ -179,6 +328,18 @@ def socket_url(base_url: str, path: str, query: dict[str, str] | None = None) ->
 
 def _room(room_id: str) -> str:
     return f"/rooms/{quote(room_id, safe='')}"
+
+
+def _router(router_id: str) -> str:
+    return f"/sfu/routers/{quote(router_id, safe='')}"
+
+
+def _producer(router_id: str, producer_id: str) -> str:
+    return f"{_router(router_id)}/producers/{quote(producer_id, safe='')}"
+
+
+def _consumer(router_id: str, consumer_id: str) -> str:
+    return f"{_router(router_id)}/consumers/{quote(consumer_id, safe='')}"
 
 
 def participant_path(room_id: str, participant_id: str) -> str:

@@ -103,8 +103,9 @@ def _schema(name: str, schema: Json) -> str:
     told = schema.get("description", "").partition("\n")[0]
     text = escape(json.dumps(schema, indent=2))
     linked = re.sub(r"#/components/schemas/([\w.]+)", r'<a href="#\1">\1</a>', text)
+    # A link to what is inside a closed `details` opens it, one to the `details` does not.
     title = f"<summary>{escape(name)}<span>{_text(told)}</span></summary>"
-    return f'<details id="{escape(name)}">{title}<div><pre>{linked}</pre></div></details>'
+    return f'<details>{title}<div id="{escape(name)}"><pre>{linked}</pre></div></details>'
 
 
 def _type(schema: Json) -> str:

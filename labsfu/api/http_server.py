@@ -18,6 +18,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ConnectionState
 
 from labsfu.api.link import STATE_KEY, Link
+from labsfu.api.whole_requests import WholeRequests
 
 PING_SECONDS = 10.0
 SILENCE_SECONDS = 30
@@ -63,7 +64,7 @@ class HttpServer:
     """
 
     def __init__(self, app: ASGIFramework, config: HypercornConfig, listener: socket.socket) -> None:
-        self._app = ASGIWrapper(app)
+        self._app = ASGIWrapper(WholeRequests(app))
         self._config = config
         self._listener = listener
         self._context = WorkerContext(None)

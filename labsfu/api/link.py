@@ -64,9 +64,14 @@ class Link(trio.abc.HalfCloseableStream):
         await self._stream.wait_send_all_might_not_block()
 
     async def send_eof(self) -> None:
-        """Say that we send no more."""
+        """Say that we send no more.
+
+        Shielded, it does not wait for anybody: Hypercorn closes a connection from within the handler's task, which by
+        then may be cancelled, and a cancelling here would leave the connection open.
+        """
         self.gone.set()
-        await self._stream.send_eof()
+        with trio.CancelScope(shield=True):
+            await self._stream.send_eof()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Receive. An end, an error or a cancelling (Hypercorn's read timeout) before we closed is a loss."""

@@ -6,7 +6,7 @@ from functools import partial
 
 from labsfu.api.context import Api
 from labsfu.api.query import Name, NoQuery, Size, Token
-from labsfu.api.room import MAKING, NO_ROOM
+from labsfu.api.room import MAKING, NO_ROOM, NO_SIZE
 from labsfu.api.routing import AnyRoute, Call, NoBody, Refusal, Reply, Route, SocketRoute
 from labsfu.api.socket import serve_participant
 from labsfu.rooms.opening import ParticipantPlan, RoomPlan
@@ -134,6 +134,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         ClientMessage,
         refusals=(
             *MAKING,
+            NO_SIZE,
             *_SEATING,
             *_CONNECTING,
             Refusal(409, "participant-type-differs"),

@@ -46,8 +46,9 @@ async def delete_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:
 
 
 NO_ROOM = Refusal(404, "room-not-found")
-MAKING = (Refusal(400, "invalid-room-size"), Refusal(409, "too-many-rooms"), Refusal(503, "router-closed"))
+MAKING = (Refusal(409, "too-many-rooms"), Refusal(503, "router-closed"))
 """Why a room may not be made, whatever it is made for."""
+NO_SIZE = Refusal(400, "invalid-room-size")
 
 ROUTES: tuple[AnyRoute, ...] = (
     Route(
@@ -57,7 +58,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         CreateRoomQuery,
         RoomPayload,
         status=201,
-        refusals=(*MAKING, Refusal(400, "invalid-room-id"), Refusal(409, "room-exists")),
+        refusals=(*MAKING, NO_SIZE, Refusal(400, "invalid-room-id"), Refusal(409, "room-exists")),
     ),
     Route("GET", "/rooms", list_handler, NoQuery, RoomList),
     Route("GET", "/rooms/{roomId}", get_handler, NoQuery, RoomPayload, refusals=(NO_ROOM,)),

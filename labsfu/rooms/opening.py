@@ -165,6 +165,7 @@ class Opening:
                 if found.type is not plan.type:
                     raise Conflict(f"room '{found.id}' is a {found.type}, not a {plan.type}", slug="room-type-differs")
                 return found, False
+            self._directory.check_room_for_participant()  # or a room would come and go for nobody
             made = yield from self._make_unless_there(plan, now)
             if made is not None:
                 return made, True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from labsfu.errors import CommandError, Conflict, NotAllowed, NotFound
 from labsfu.rooms.closing import Closing
 from labsfu.rooms.directory import Directory
+from labsfu.rooms.limits import check_app_data
 from labsfu.rooms.participant import Consumer, Participant, Producer
 from labsfu.rooms.sending import transport_of
 from labsfu.rooms.wishes import Flow, ask, ask_to_close
@@ -45,7 +46,7 @@ class Receiving:
             producer_id=producer.id,
             participant_id=participant.id,
             rtp_capabilities=participant.rtp_capabilities,
-            app_data=request.app_data,
+            app_data=check_app_data(request.app_data),
         )
         with self._directory.stillborn.watch():
             made = yield from ask(command, commands.Consumed)

@@ -44,14 +44,14 @@ from tests.support.engine_worker import EngineWorker
 from tests.support.fake_worker import CAPABILITIES, FakeWorker
 
 S = TypeVar("S", bound=wire.ServerMessage)
-W = TypeVar("W", FakeWorker, EngineWorker)
+W = TypeVar("W", bound=FakeWorker | EngineWorker)
 
 _SIGNALS: msgspec.json.Decoder[wire.ServerMessage] = msgspec.json.Decoder(wire.ServerMessage)
 
 JOIN = "/rooms/room/participants/{}/create-and-connect?roomType=conference&participantType=host&displayName={}"
 
 
-class World(Generic[W]):
+class WorldOf(Generic[W]):
     """An application, the rooms and the worker under it."""
 
     def __init__(self, config: Config, worker: W) -> None:
@@ -96,21 +96,21 @@ class World(Generic[W]):
         return problem
 
 
-class ApiWorld(World[FakeWorker]):
+class ApiWorld(WorldOf[FakeWorker]):
     """In memory, over a fake worker."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config, FakeWorker())
 
 
-class EngineWorld(World[EngineWorker]):
+class EngineWorld(WorldOf[EngineWorker]):
     """In memory, over a real engine."""
 
     def __init__(self, config: Config | None = None) -> None:
         super().__init__(config or Config(), EngineWorker())
 
 
-class ServedWorld(World[W]):
+class ServedWorld(WorldOf[W]):
     """The same on a real socket."""
 
     def __init__(self, config: Config, worker: W) -> None:
@@ -125,6 +125,30 @@ class ServedWorld(World[W]):
         """Serve; `ended` is set when no connection is left."""
         await self.http.run(task_status=task_status)
         self.ended.set()
+
+    async def send(self, method: str, path: str, body: object) -> trio.SocketStream:
+        """Send a request over a socket of its own; the answer is the caller's to read, or not."""
+        stream = await _stream(self.address)
+        data = msgspec.json.encode(body)
+        await stream.send_all(self._head(method, path, f"Content-Length: {len(data)}") + data)
+        return stream
+
+    async def raw(self, method: str, path: str, data: bytes, *, chunked: bool) -> Any:  # noqa: ANN401 - whatever JSON has
+        """The JSON that answers a request over a socket, its body in chunks of unsaid number or not."""
+        request = self._head(method, path, f"Content-Length: {len(data)}") + data
+        if chunked:
+            half = len(data) // 2
+            parts = [b"%x\r\n%s\r\n" % (len(part), part) for part in (data[:half], data[half:], b"")]
+            request = self._head(method, path, "Transfer-Encoding: chunked") + b"".join(parts)
+        with trio.fail_after(10):  # it is to be closed at once, as it was asked for
+            async with await _stream(self.address) as stream:
+                await stream.send_all(request)
+                answer = b"".join([bytes(part) async for part in stream])
+        return msgspec.json.decode(answer.partition(b"\r\n\r\n")[2])
+
+    def _head(self, method: str, path: str, framing: str) -> bytes:
+        lines = f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{self.address[1]}", "Content-Type: application/json"
+        return "\r\n".join((*lines, framing, "Connection: close", "", "")).encode()
 
     async def connect(self, path: str) -> Peer:
         """A WebSocket; refused ones have a `refusal`."""
