@@ -16,6 +16,7 @@ from aiortc import MediaStreamTrack
 
 from clients.api import participant_path, socket_url
 from clients.capabilities import receive_capabilities
+from clients.closing import in_turn, to_its_end
 from clients.errors import ClientError, Disconnected, ProtocolViolation, Refused, TransportFailed
 from clients.publisher import Publisher, Work
 from clients.signalling import Received, Signalling
@@ -46,7 +47,7 @@ from labsfu.wire.socket import (
 from labsfu.wire.transport import DtlsRole
 
 FAREWELL = 2.0
-"""Seconds that `Leave` may take, and that the socket may outlive a transport that the server closed."""
+"""Seconds that `Leave` may take, closing the socket too, and that it may outlive a transport that the server closed."""
 
 OnTrack = Callable[[RemoteTrack], None]
 
@@ -130,7 +131,7 @@ class LabClient:
         self._group: asyncio.TaskGroup | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
-        self._leaving = False
+        self._ending: asyncio.Task[None] | None = None
         self._session: AbstractAsyncContextManager[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -235,28 +236,15 @@ class LabClient:
         return end if isinstance(end, Disconnected) else Disconnected(1002, str(end))
 
     async def leave(self) -> None:
-        """Leave the room, and close everything. Idempotent; leaving the context does it too."""
-        if self._leaving:
-            return
-        self._leaving = True
-        if self._publisher is not None:
-            await self._publisher.close()
-        if self._signalling.end is None and self._init is not None:
-            await self._say_goodbye()
-        await self._stop_tasks()
-        for transport in self._transports.values():
-            await transport.close()
-        await self._signalling.close()
+        """Leave the room, and close everything. Idempotent; leaving the context does it too.
+
+        It goes on when the wait for it is cancelled; leaving the context waits for its end in any case.
+        """
+        await asyncio.shield(self._end(self._leave))
 
     async def kill(self) -> None:
-        """Vanish: sockets are dropped, nothing is said to anybody. Idempotent."""
-        if self._leaving:
-            return
-        self._leaving = True
-        await self._signalling.abort()
-        for transport in self._transports.values():
-            await transport.abort()
-        await self._stop_tasks()
+        """Vanish: sockets are dropped, nothing is said to anybody. Idempotent; goes on as `leave` does."""
+        await asyncio.shield(self._end(self._vanish))
 
     # ------------------------------------------------------------------ how
 
@@ -268,9 +256,32 @@ class LabClient:
                     await self._join()
                     yield
                 finally:
-                    await self.leave()
+                    # other clients of this task may cancel it meanwhile, for reasons of their own
+                    await to_its_end(self._end(self._leave))
         except BaseExceptionGroup as errors:
             raise _single(errors) from None
+
+    def _end(self, how: Work) -> asyncio.Task[None]:
+        """The one task that ends this client; the first to ask says how."""
+        if self._ending is None:
+            self._ending = asyncio.create_task(how(), name=f"{self.name} ends")
+        return self._ending
+
+    async def _leave(self) -> None:
+        await in_turn(self._stop_sending, self._say_goodbye, self._stop_tasks, self._close_transports, self._hang_up)
+
+    async def _vanish(self) -> None:
+        await in_turn(self._signalling.abort, self._stop_tasks, self._abort_transports)
+
+    async def _stop_sending(self) -> None:
+        if self._publisher is not None:
+            await self._publisher.close()
+
+    async def _close_transports(self) -> None:
+        await in_turn(*(transport.close for transport in self._transports.values()))
+
+    async def _abort_transports(self) -> None:
+        await in_turn(*(transport.abort for transport in self._transports.values()))
 
     async def _join(self) -> None:
         async with asyncio.timeout(self._timeout):
@@ -329,7 +340,7 @@ class LabClient:
                 self._notify()
         except Disconnected:
             self._notify()
-            if not (self._leaving or self._lenient or room_closed):
+            if not (self._ending is not None or self._lenient or room_closed):
                 raise
 
     async def _handle(self, signal: ServerMessage) -> None:
@@ -360,12 +371,22 @@ class LabClient:
                 raise
 
     async def _say_goodbye(self) -> None:
+        if self._signalling.end is not None or self._init is None:
+            return
         try:
             async with asyncio.timeout(FAREWELL):
                 await self._signalling.send(Leave())
                 await self._signalling.wait_ended()
         except (Disconnected, TimeoutError):
             pass  # closing comes next, and says the same
+
+    async def _hang_up(self) -> None:
+        """Close the socket; one whose server is deaf is dropped."""
+        try:
+            async with asyncio.timeout(FAREWELL):
+                await self._signalling.close()
+        except TimeoutError:
+            await self._signalling.abort()
 
     def _new_track(self, remote: RemoteTrack) -> None:
         if self.on_track is not None:
@@ -391,7 +412,7 @@ class LabClient:
         task.add_done_callback(self._tasks.discard)
 
     async def _stop_tasks(self) -> None:
-        tasks = self._tasks - {asyncio.current_task()}
+        tasks = set(self._tasks)
         for task in tasks:
             task.cancel()
         if tasks:

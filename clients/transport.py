@@ -20,6 +20,7 @@ import contextlib
 import ipaddress
 import socket
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiortc import (
@@ -39,6 +40,7 @@ from av import Packet
 from av.frame import Frame
 
 from clients import convert
+from clients.closing import in_turn
 from clients.errors import MediaFailed, TransportFailed
 from labsfu.wire.rtp import MediaKind, RtpParameters, RtxParameters
 from labsfu.wire.transport import DtlsParameters, DtlsRole, TransportOptions
@@ -133,7 +135,12 @@ class WebRtcTransport:
             raise TransportFailed(f"{self._where()} broke: {error!r}") from error
 
     def add_sender(self, track: MediaStreamTrack, *, ssrc: int, rtx_ssrc: int) -> Sender:
-        """Make a sender of a track; nothing is sent before its `start`."""
+        """Make a sender of a track; nothing is sent before its `start`.
+
+        Raises:
+            TransportFailed: this transport has been closed.
+        """
+        self._refuse_when_closed()
         sender = Sender(track, self._dtls, ssrc=ssrc, rtx_ssrc=rtx_ssrc)
         self._ends.add(sender)
         return sender
@@ -145,7 +152,11 @@ class WebRtcTransport:
             kind: of the stream.
             parameters: the consumer's.
             rtcp_ssrc: what this client's RTCP reports are sent as.
+
+        Raises:
+            TransportFailed: this transport has been closed.
         """
+        self._refuse_when_closed()
         receiver = Receiver(kind, self._dtls, parameters, rtcp_ssrc)
         self._ends.add(receiver)
         return receiver
@@ -160,22 +171,22 @@ class WebRtcTransport:
         if self._closing:
             return
         self._closing = True
-        await self._stop_media()
-        await self._stop_dtls()
-        await self._ice.stop()
+        await in_turn(self._stop_media, self._stop_dtls, self._ice.stop)
 
     async def abort(self) -> None:
         """Close without a word, as a client that is killed: nothing leaves the sockets any more. Idempotent."""
         if self._closing:
             return
         self._closing = True
-        await self._ice.stop()
-        await self._stop_media()
-        await self._stop_dtls()
+        await in_turn(self._ice.stop, self._stop_media, self._stop_dtls)
+
+    def _refuse_when_closed(self) -> None:
+        """Nobody would stop what is added now."""
+        if self._closing:
+            raise TransportFailed(f"{self._where()} was closed")
 
     async def _stop_media(self) -> None:
-        for end in tuple(self._ends):
-            await self.remove(end)
+        await in_turn(*(partial(self.remove, end) for end in tuple(self._ends)))
 
     async def _stop_dtls(self) -> None:
         await self._dtls.stop()
@@ -221,7 +232,7 @@ class Sender:
         self._rtc = RTCRtpSender(self._source, dtls)
         self._rtc._ssrc = ssrc
         self._rtc._rtx_ssrc = rtx_ssrc
-        self._started = self._stopping = False
+        self._started = self._stopping = self._stopped = False
 
     @property
     def rtc(self) -> RTCRtpSender:
@@ -250,11 +261,11 @@ class Sender:
             raise MediaFailed(f"sending {self._source.kind} stopped by itself; aiortc's log has the reason")
 
     async def stop(self) -> None:
-        """Send no more; the track is stopped too. Idempotent."""
-        if self._started and not self._stopping:
-            self._stopping = True
-            await self._rtc.stop()
+        """Send no more; the track is stopped too. Idempotent; goes on where a call that was cancelled gave up."""
         self._stopping = True
+        if self._started and not self._stopped:
+            await self._rtc.stop()
+        self._stopped = True
 
 
 class Receiver:
@@ -269,7 +280,7 @@ class Receiver:
         self._rtc = RTCRtpReceiver(kind.value, dtls)
         self._rtc._track = self._track
         self._rtc._set_rtcp_ssrc(rtcp_ssrc)
-        self._started = self._stopping = False
+        self._started = self._stopped = False
 
     @property
     def rtc(self) -> RTCRtpReceiver:
@@ -295,14 +306,13 @@ class Receiver:
         self._dtls._rtp_router.register_receiver(self._rtc, ssrcs=retransmissions, payload_types=[])
 
     async def stop(self) -> None:
-        """Receive no more; the track ends. Idempotent."""
-        if self._started and not self._stopping:
-            self._stopping = True
+        """Receive no more; the track ends. Idempotent; goes on where a call that was cancelled gave up."""
+        if self._started and not self._stopped:
             await self._rtc.stop()
             # the decoder thread's last words to the track are callbacks of the loop
             for _ in range(3):
                 await asyncio.sleep(0)
-        self._stopping = True
+        self._stopped = True
 
 
 class SsrcRouter(RtpRouter):

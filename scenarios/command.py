@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
+from typing import TextIO
 
 import scenarios.library  # noqa: F401 - registers the scenarios
 from clients.errors import ClientError, ServerFailed
 from scenarios.definition import find
 from scenarios.errors import UsageError
+from scenarios.lost_server import leaves
 from scenarios.render import as_json, table
 from scenarios.runner import run
 from scenarios.verdict import ExitCode
@@ -28,18 +32,46 @@ def run_and_report(
         return _give_up(str(error), ExitCode.USAGE)
     except ServerFailed as error:
         return _give_up(str(error), ExitCode.SERVER_DIED)
-    except ClientError as error:
-        return _give_up(f"{type(error).__name__}: {error}", ExitCode.SCRIPT_RAISED)
     except KeyboardInterrupt:
         return _give_up("interrupted", ExitCode.INTERRUPTED)
-    sys.stdout.write((as_json(outcome) if mode == "json" else table(outcome)) + "\n")
+    except Exception as error:
+        return _give_up(_told(error), ExitCode.SCRIPT_RAISED)
+    try:
+        _write(sys.stdout, (as_json(outcome) if mode == "json" else table(outcome)) + "\n")
+    except OSError as error:
+        return _give_up(f"the result could not be written: {error}", ExitCode.SCRIPT_RAISED)
     return outcome.exit_code
 
 
+def _told(error: Exception) -> str:
+    """In one line what the clients raised; with its traceback what is an error of the script itself."""
+    each = list(dict.fromkeys(leaves(error)))
+    if all(isinstance(leaf, ClientError) for leaf in each):
+        return "; ".join(f"{type(leaf).__name__}: {leaf}" for leaf in each)
+    return "the scenario raised\n" + "".join(traceback.format_exception(error)).rstrip("\n")
+
+
 def _progress(line: str) -> None:
-    sys.stderr.write(f"  {line}\n")
+    _write(sys.stderr, f"  {line}\n")
 
 
 def _give_up(reason: str, code: ExitCode) -> ExitCode:
-    sys.stderr.write(f"labsfu: {reason}\n")
+    _write(sys.stderr, f"labsfu: {reason}\n")
     return code
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    """Write for whoever reads it; that nobody does (a pipe closed at its other end, no stream) changes no verdict."""
+    if stream is None:
+        return
+    try:
+        # a terminal that has no ✓ gets a question mark
+        stream.write(text.encode(stream.encoding, "replace").decode(stream.encoding))
+        stream.flush()
+    except OSError as error:
+        # what is still buffered would fail again when the interpreter ends
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+        if not isinstance(error, BrokenPipeError):
+            raise

@@ -1,11 +1,15 @@
-"""What a scenario is: an async function whose parameters are its options, and its name in the registry."""
+"""What a scenario is: an async function whose parameters are its options, and its name in the registry.
+
+A parameter says its bounds in its annotation: `people: Annotated[int, AtLeast(2)] = 3`.
+"""
 
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, get_type_hints
 
 from scenarios.errors import UsageError
 
@@ -17,6 +21,27 @@ Value = int | float | str | bool
 Story = Callable[..., Awaitable[None]]
 
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+_KINDS: dict[type[Value], str] = {int: "a whole number", float: "a number", str: "a text", bool: "yes or no"}
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in _TRUE + _FALSE:
+        raise ValueError(text)
+    return text.lower() in _TRUE
+
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """A bound: this, or more."""
+
+    least: float
+
+    def admits(self, value: float) -> bool:
+        """Whether a value keeps it."""
+        return value >= self.least
+
+    def __str__(self) -> str:
+        return f"at least {self.least:g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +50,25 @@ class Parameter:
 
     name: str
     default: Value
+    bounds: tuple[AtLeast, ...] = ()
 
     def read(self, text: str) -> Value:
         """The value that `text` stands for.
 
         Raises:
-            UsageError: it does not.
+            UsageError: none, or one out of bounds.
         """
         kind = type(self.default)
         try:
-            if kind is bool:
-                if text.lower() not in _TRUE + _FALSE:
-                    raise ValueError(text)
-                return text.lower() in _TRUE
-            return kind(text)
+            value = _truth(text) if kind is bool else kind(text)
         except ValueError:
-            raise UsageError(f"{self.name}={text}: not {'a number' if kind is not bool else 'yes or no'}") from None
+            raise UsageError(f"{self.name}={text}: not {_KINDS[kind]}") from None
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"{self.name}={text}: not a finite number")
+        for bound in self.bounds:
+            if not isinstance(value, str) and not bound.admits(value):
+                raise UsageError(f"{self.name}={text}: must be {bound}")
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +112,13 @@ def scenario(name: str) -> Callable[[Callable[Concatenate[Lab, P], Awaitable[Non
 
 def _parameters(story: Story) -> tuple[Parameter, ...]:
     options = list(inspect.signature(story).parameters.values())[1:]
-    return tuple(Parameter(option.name, option.default) for option in options)
+    hints = get_type_hints(story, include_extras=True)
+    return tuple(Parameter(option.name, option.default, _bounds(hints.get(option.name))) for option in options)
+
+
+def _bounds(hint: object) -> tuple[AtLeast, ...]:
+    """What `Annotated` adds to a type, as far as it is a bound."""
+    return tuple(extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, AtLeast))
 
 
 def find(name: str) -> Scenario:

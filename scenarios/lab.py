@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from clients.api import ApiClient
+from clients.errors import ClientError
 from clients.participant import LabClient
 from labsfu.wire.ids import ParticipantId
 from labsfu.wire.payloads import Counts, RoomPayload, RoomType
@@ -18,6 +19,9 @@ NAMES = ("ada", "grace", "alan", "edsger", "barbara", "donald", "frances", "john
 
 MANY = 3
 """With more people than this, pictures are small: each person decodes those of all others, on the same two cores."""
+
+TIDYING = 2.0
+"""Seconds that tidying up may take when something went wrong."""
 
 LARGE, SMALL = (640, 360), (320, 180)
 
@@ -58,8 +62,15 @@ class Lab:
         room = await self.api.create_room(room_type, size)
         try:
             yield room
-        finally:
-            await self.api.delete_room(room.id)
+        except BaseException as error:
+            # that is what went wrong; what it brings about neither takes its place nor holds it up
+            try:
+                async with asyncio.timeout(TIDYING):
+                    await self.api.delete_room(room.id)
+            except (ClientError, TimeoutError) as consequence:
+                error.add_note(f"room {room.id} was not deleted: {consequence}")
+            raise
+        await self.api.delete_room(room.id)
 
     @asynccontextmanager
     async def join(self, room: RoomPayload, people: int) -> AsyncIterator[list[Person]]:
@@ -73,8 +84,8 @@ class Lab:
         ]
         async with AsyncExitStack() as stack:
             for person in crowd:
-                await stack.enter_async_context(person.client)
                 stack.push_async_callback(person.rest)
+                await stack.enter_async_context(person.client)
                 person.joined_at = time.monotonic()
                 self.say(f"{person.name} joined")
                 await person.publish()

@@ -28,7 +28,7 @@ class Person:
     """A client that shows its number and sounds its tone, and watches the others.
 
     Args:
-        client: joins by itself; entered by the crowd.
+        client: joins by itself; entered and left by the crowd.
         source: number of this person, shown by its pictures and told by its tone.
         sources: numbers of everyone, by participant id.
         size: width and height of its pictures.
@@ -60,8 +60,7 @@ class Person:
         self.sending_since = time.monotonic()
 
     async def rest(self) -> None:
-        """Leave the room, stop camera and microphone, and let what watches them end."""
-        await self.client.leave()
+        """Stop camera and microphone, and let what watches the others end; to be called when the client has left."""
         self.camera.stop()
         self.microphone.stop()
         if self._watchers:

@@ -6,11 +6,18 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
+import httpx
+
 from clients.api import ApiClient
+from clients.errors import ServerFailed
 from clients.server import ServerProcess
 from scenarios.definition import Scenario
+from scenarios.errors import UsageError
 from scenarios.lab import Lab, Progress
+from scenarios.lost_server import how_it_ended, how_it_went_away
 from scenarios.verdict import Check, Outcome
+
+LAST_PORT = 65535
 
 
 async def run(
@@ -31,10 +38,13 @@ async def run(
         progress: told in one line what goes on.
 
     Raises:
-        UsageError: no such parameter or value.
+        UsageError: no such parameter or value, or no such URL; nothing has been started.
+        ServerFailed: the server did not start, or has gone meanwhile, and how.
         ClientError: the server or a client failed in a way that is no verdict.
     """
     values = scenario.bind(settings)
+    if against is not None:
+        _check_url(against)
     async with AsyncExitStack() as stack:
         server = None
         if against is None:
@@ -45,9 +55,26 @@ async def run(
         await api.wait_ready()
         lab = Lab(against, api, progress)
         began = time.monotonic()
-        await scenario.story(lab, **values)
+        try:
+            await scenario.story(lab, **values)
+            await api.healthz()  # of a server that has gone meanwhile, nothing that was found counts
+        except Exception as error:
+            lost = await (how_it_went_away(api, error) if server is None else how_it_ended(server, error))
+            if lost is None:
+                raise
+            raise ServerFailed(lost) from error
         checks = list(lab.checks)
         if server is not None:
             code = await server.stop()
             checks.append(Check("the server ended in order", code == 0, "" if code == 0 else f"exit code {code}"))
     return Outcome(scenario.name, dict(values), time.monotonic() - began, tuple(checks), tuple(lab.pairs))
+
+
+def _check_url(text: str) -> None:
+    """Refuse what no client could call."""
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL as error:
+        raise UsageError(f"--against {text}: {error}") from None
+    if url.scheme not in ("http", "https") or not url.host or (url.port or 0) > LAST_PORT:
+        raise UsageError(f"--against {text}: not an http:// or https:// URL")

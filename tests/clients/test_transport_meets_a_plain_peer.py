@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 
 import pytest
@@ -25,7 +26,7 @@ from clients import convert
 from clients.errors import MediaFailed, TransportFailed
 from clients.media.sinks import PictureSink, ToneSink
 from clients.media.tracks import PatternTrack, ToneTrack
-from clients.transport import FrameQueue, WebRtcTransport, local_addresses_towards
+from clients.transport import FrameQueue, Receiver, WebRtcTransport, local_addresses_towards
 from labsfu.wire.base import ABSENT
 from labsfu.wire.ids import TransportId
 from labsfu.wire.rtp import (
@@ -366,3 +367,75 @@ class LossyPath:
                 self.lost += 1
                 return
         await self._send(data)
+
+
+def decoders() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.endswith("-decoder")]
+
+
+async def receive(transport: WebRtcTransport, ssrc: int) -> Receiver:
+    receiver = transport.add_receiver(MediaKind.VIDEO, parameters(MediaKind.VIDEO, ssrc, str(ssrc)), rtcp_ssrc=1)
+    await receiver.start()
+    return receiver
+
+
+@pytest.mark.parametrize("closing", [WebRtcTransport.close, WebRtcTransport.abort])
+async def test_a_close_that_is_cancelled_lets_go_of_everything(
+    closing: Callable[[WebRtcTransport], Coroutine[object, object, None]],
+) -> None:
+    async with connected(DtlsRole.CLIENT) as (transport, _):
+        for ssrc in (1000, 2000, 3000):
+            await receive(transport, ssrc)
+        assert len(decoders()) == 3
+        task = asyncio.create_task(closing(transport))
+        while len(decoders()) == 3:  # noqa: ASYNC110 - a thread that ends sets no event
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert decoders() == []
+        assert (transport.ice_state, transport.dtls_state) == ("closed", "closed")
+
+
+async def test_a_stop_of_a_sender_that_was_cancelled_is_gone_on_with() -> None:
+    track = ToneTrack(1)
+    async with connected(DtlsRole.CLIENT) as (transport, _):
+
+        async def start_and_stop() -> None:
+            sender = transport.add_sender(track, ssrc=2000, rtx_ssrc=0)
+            await sender.start(parameters(MediaKind.AUDIO, 2000, "1"))
+            await transport.remove(sender)
+
+        stopping = asyncio.create_task(start_and_stop())
+        await asyncio.sleep(0)
+        stopping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stopping
+        await transport.close()
+        assert track.readyState == "ended"
+
+
+async def test_a_stop_of_a_receiver_that_was_cancelled_is_gone_on_with() -> None:
+    receivers: list[Receiver] = []
+    async with connected(DtlsRole.CLIENT) as (transport, _):
+
+        async def start_and_stop() -> None:
+            receivers.append(await receive(transport, 1000))
+            await transport.remove(receivers[0])
+
+        stopping = asyncio.create_task(start_and_stop())
+        await asyncio.sleep(0)
+        stopping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stopping
+        await transport.close()
+        assert receivers[0].rtc._RTCRtpReceiver__rtcp_exited.is_set()  # type: ignore[attr-defined] # mangled: aiortc's
+
+
+async def test_a_closed_transport_takes_no_more_media() -> None:
+    async with connected(DtlsRole.CLIENT) as (transport, _):
+        await transport.close()
+        with pytest.raises(TransportFailed, match="closed"):
+            await receive(transport, 1000)
+        with pytest.raises(TransportFailed, match="closed"):
+            transport.add_sender(ToneTrack(1), ssrc=1, rtx_ssrc=2)

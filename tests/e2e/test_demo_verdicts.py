@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shlex
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -127,6 +130,13 @@ async def test_a_stream_that_the_server_stops_forwarding_is_named() -> None:
         (("run", "rooms.conference", "--set", "peple=3"), "peple"),
         (("demo", "--people", "many"), "people=many"),
         (("demo", "--people", "1"), "people=1"),
+        (("demo", "--people", "0"), "people=0"),
+        (("demo", "--seconds", "-1"), "seconds=-1"),
+        (("demo", "--seconds", "nan"), "seconds=nan"),
+        (("demo", "--seconds", "inf"), "seconds=inf"),
+        (("demo", "--against", "notaurl"), "notaurl"),
+        (("demo", "--against", "ftp://127.0.0.1"), "ftp://127.0.0.1"),
+        (("demo", "--against", "http://127.0.0.1:99999"), ":99999"),
         (("demo", "--mode", "xml"), "xml"),
         (("demo", "--against", "http://127.0.0.1:1", "--host", "::1"), "--host"),
     ],
@@ -136,25 +146,92 @@ async def test_wrong_words_are_named_and_exit_2(arguments: tuple[str, ...], name
     assert (code, out) == (2, "")
     assert named in err
     assert "Traceback" not in err
+    assert "starting a server" not in err
 
 
-async def test_an_interrupt_ends_the_demo_and_its_server() -> None:
+@asynccontextmanager
+async def demo_until(word: bytes, *options: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A demo of half a minute that has said something; it does not outlive the context."""
     process = await asyncio.create_subprocess_exec(
-        *LABSFU, "demo", "--seconds", "30", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *LABSFU,
+        *("demo", "--seconds", "30", *options),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     assert process.stderr is not None
     said = b""
     try:
         async with asyncio.timeout(45):
-            while b"alan joined" not in said:
+            while word not in said:
                 line = await process.stderr.readline()
                 assert line, said
                 said += line
-            process.send_signal(signal.SIGINT)
-            _, rest = await process.communicate()
+        yield process
     finally:
         if process.returncode is None:
             process.kill()
-            await process.wait()
-    assert process.returncode == 130
-    assert b"Traceback" not in rest
+        await process.communicate()
+
+
+async def last_words(process: asyncio.subprocess.Process) -> list[str]:
+    """What a process says on stderr until it ends, which it must soon."""
+    async with asyncio.timeout(15):
+        _, err = await process.communicate()
+    return err.decode().splitlines()
+
+
+async def test_an_interrupt_ends_the_demo_and_its_server() -> None:
+    async with demo_until(b"alan joined") as demo:
+        demo.send_signal(signal.SIGINT)
+        said = await last_words(demo)
+    assert demo.returncode == 130
+    assert not [line for line in said if "Traceback" in line]
+
+
+def server_of(demo: asyncio.subprocess.Process) -> int:
+    """The child of a process (Linux)."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            # the name of the program, in parentheses, may contain anything
+            if stat.read_text().rpartition(")")[2].split()[1] == str(demo.pid):
+                return int(stat.parent.name)
+    raise AssertionError("no child")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the server is found by /proc")
+@pytest.mark.parametrize("moment", [b"grace joined", b"to go", b"28 s to go"])
+async def test_a_server_that_is_killed_ends_the_demo_which_says_so(moment: bytes) -> None:
+    async with demo_until(moment) as demo:
+        os.kill(server_of(demo), signal.SIGKILL)
+        said = await last_words(demo)
+    assert demo.returncode == 4
+    assert [line for line in said if line.startswith("labsfu:")] == [
+        "labsfu: the server died: killed by SIGKILL; the last it wrote:"
+    ]
+    assert said[-1].startswith("  | ")
+
+
+@pytest.mark.parametrize(("end", "code"), [(signal.SIGKILL, 1006), (signal.SIGTERM, 1001)])
+async def test_a_server_of_somebody_else_that_goes_away_is_told(end: signal.Signals, code: int) -> None:
+    async with ServerProcess() as server, demo_until(b"to go", "--against", server.url, "--people", "2") as demo:
+        os.kill(server.pid, end)
+        said = await last_words(demo)
+    assert demo.returncode == 4
+    (told,) = [line for line in said if line.startswith("labsfu:")]
+    assert told.startswith(f"labsfu: the server at {server.url} went away: socket closed with {code}")
+
+
+@pytest.mark.parametrize("redirection", ["| true", "2>&1 | true", "</dev/null >&- 2>&-"])
+async def test_nobody_who_reads_changes_no_verdict(redirection: str) -> None:
+    demo = f"{shlex.join(LABSFU)} demo --people 2 --seconds 1"
+    code, _, err = await run("bash", "-c", f"set -o pipefail; {demo} {redirection}")
+    assert code == 0
+    assert not [word for word in ("Traceback", "BrokenPipeError", "Exception ignored") if word in err]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this machine has no full disk")
+async def test_a_result_that_cannot_be_written_is_no_verdict() -> None:
+    code, _, err = await run("bash", "-c", f"{shlex.join(LABSFU)} demo --people 2 --seconds 1 >/dev/full")
+    assert code == 3
+    assert "labsfu: the result could not be written" in err
+    assert "Traceback" not in err

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from functools import partial
 
 import pytest
 import pytest_asyncio
@@ -228,6 +231,67 @@ async def test_a_server_that_dies_ends_its_clients() -> None:
         with pytest.raises(Disconnected):
             await be_abandoned(server)
     assert server.exit_code == -signal.SIGKILL
+
+
+def decoders() -> list[threading.Thread]:
+    """Threads that a process waits for when it ends."""
+    return [thread for thread in threading.enumerate() if thread.name.endswith("-decoder")]
+
+
+def receives(client: LabClient, tracks: int) -> bool:
+    return len(client.tracks) == tracks
+
+
+async def test_clients_of_one_task_all_let_go_when_their_server_dies() -> None:
+    async def be_abandoned(server: ServerProcess) -> None:
+        async with AsyncExitStack() as stack:
+            names = ("alice", "bob", "carol")
+            clients = [await stack.enter_async_context(LabClient(server.url, room="r", name=name)) for name in names]
+            for source, client in enumerate(clients, 1):
+                await speak(client, source)
+            for client in clients:
+                await client.until(partial(receives, client, 4))
+            assert len(decoders()) == 12
+            os.kill(server.pid, signal.SIGKILL)
+            await asyncio.Event().wait()
+
+    async with ServerProcess() as server:
+        with pytest.raises(Disconnected):
+            await be_abandoned(server)
+    assert decoders() == []
+
+
+async def test_leaving_is_not_cut_short_however_often_it_is_cancelled(url: str) -> None:
+    seen = asyncio.Event()
+
+    async def watch() -> None:
+        async with LabClient(url, room="r", name="bob") as bob:
+            await bob.until(lambda: len(bob.tracks) == 2)
+            seen.set()
+            await asyncio.Event().wait()
+
+    async with LabClient(url, room="r", name="alice", auto_subscribe=False) as alice:
+        await speak(alice, 1)
+        watching = asyncio.create_task(watch())
+        await seen.wait()
+        while not watching.done():
+            watching.cancel()
+            await asyncio.sleep(0)
+        assert watching.cancelled()
+        assert decoders() == []
+        await alice.until(lambda: not alice.participants)
+
+
+async def test_a_leave_that_was_given_up_is_done_by_leaving_the_context(url: str) -> None:
+    async with LabClient(url, room="r", name="alice", auto_subscribe=False) as alice:
+        await speak(alice, 1)
+        async with LabClient(url, room="r", name="bob") as bob:
+            await bob.until(lambda: len(bob.tracks) == 2)
+            leaving = asyncio.create_task(bob.leave())
+            await asyncio.sleep(0)
+            leaving.cancel()
+        assert leaving.cancelled()
+        assert decoders() == []
 
 
 async def test_a_closed_room_ends_its_clients_in_order(url: str) -> None:
