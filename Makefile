@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check format bench docs clean
+.PHONY: demo test check format bench docs schemathesis clean
 
 demo: $(READY)  ## server, three clients, a real call, a verdict
 	$(BIN)/labsfu demo
@@ -28,6 +28,9 @@ bench: $(READY)  ## what forwarding a packet costs, how fast the API answers
 
 docs: $(READY)  ## docs/rfc.md, from the markers in the tests
 	$(BIN)/python -m tests.support.rfc_index --write docs/rfc.md
+
+schemathesis: $(READY)  ## generated requests against what /openapi.json says
+	$(BIN)/python -m tests.api.schemathesis_run
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

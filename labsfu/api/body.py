@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TypeVar
 
+import msgspec
 from quart import request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
@@ -14,6 +15,9 @@ from labsfu.errors import InvalidValue
 from labsfu.wire.base import Wire, from_json
 
 B = TypeVar("B", bound=Wire)
+
+_FLOAT = "got `float`"
+_EXACT = 2**53
 
 _PATH = re.compile(r" - at `(?:key in )?(\$[^`]*)`$")
 _MISSING = re.compile(r"^Object missing required field `([^`]*)`")
@@ -61,13 +65,36 @@ def decode(data: bytes, type_: type[B]) -> B:
         InvalidValue: slugs `not-json`, `wrong-shape`.
     """
     try:
-        return from_json(data, type_)
+        try:
+            return from_json(data, type_)
+        except InvalidValue as error:
+            if error.slug != WrongShape.slug:
+                raise
+            if _FLOAT not in error.detail:
+                raise _wrong_shape(error.detail) from None
+        value: B = msgspec.convert(_whole_numbers(msgspec.json.decode(data)), type_)
+        return value
     except RecursionError:
         raise InvalidValue("body is nested too deep", slug="not-json") from None
-    except InvalidValue as error:
-        if error.slug != WrongShape.slug:
-            raise
-        raise WrongShape(error.detail, (_path_of(error.detail),)) from None
+    except msgspec.ValidationError as error:
+        raise _wrong_shape(str(error)) from None
+
+
+def _wrong_shape(detail: str) -> WrongShape:
+    return WrongShape(detail, (_path_of(detail),))
+
+
+def _whole_numbers(value: object) -> object:
+    """JSON has one kind of number (RFC 8259 6), so 7.0 is the 7 that msgspec wants for an integer."""
+    match value:
+        case dict():
+            return {key: _whole_numbers(item) for key, item in value.items()}
+        case list():
+            return [_whole_numbers(item) for item in value]
+        case float() if value.is_integer() and abs(value) < _EXACT:
+            return int(value)
+        case _:
+            return value
 
 
 def _is_json(mimetype: str, charset: str) -> bool:
