@@ -89,7 +89,7 @@ def _anything(type_: type) -> Json:
     """The schema of a value of any kind, which is all that msgspec does not know by itself."""
     if type_ is object:
         return {"description": "Any JSON value."}
-    raise NotImplementedError(type_)
+    raise TypeError(f"no JSON schema for {type_}")
 
 
 def _types_of(route: AnyRoute) -> Iterable[Any]:
