@@ -22,10 +22,6 @@ class Drops:
         for reason, packets in other._counts.items():
             self.count(reason, packets)
 
-    def of(self, reason: str) -> int:
-        """How many were dropped for `reason`."""
-        return self._counts.get(reason, 0)
-
     def snapshot(self) -> tuple[DropCount, ...]:
         """All counts, by reason."""
         return tuple(DropCount(reason=reason, packets=count) for reason, count in sorted(self._counts.items()))

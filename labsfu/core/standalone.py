@@ -100,7 +100,7 @@ class Standalone:
         producer = router.producer(command.producer_id)
         _check_same_media(producer, _media(command))
         was_active = producer.active
-        producer.rtp_parameters = _with_encodings(producer.rtp_parameters, command.encodings)
+        producer.change(_with_encodings(producer.rtp_parameters, command.encodings))
         if producer.active is not was_active:
             router.encoding_changed(command.producer_id, now)
             self._operations.follow_producer(router, command.producer_id)
@@ -146,14 +146,6 @@ class Standalone:
     def connect_producer(self, router: Router, id_: ProducerId, parameters: DtlsParameters, now: float) -> None:
         """Connect a producer's own transport."""
         self._connect(self._own_transport(router, "producer", id_), parameters, now)
-
-    def producers_transport(self, router: Router, id_: ProducerId) -> WebRtcTransport:
-        """A producer's transport, its own or not."""
-        pending = self._pending.get(id_)
-        if pending is not None and pending.router_id == router.id:
-            return pending.transport
-        router.producer(id_)
-        return self._tables.transports[router.producers[id_][2]]
 
     def set_paused(self, router: Router, id_: ProducerId, paused: bool) -> bool:
         """Pause or resume a producer that is only a transport yet; False when it is none of these."""

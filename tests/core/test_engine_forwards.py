@@ -33,15 +33,10 @@ from tests.support.media import (
     header_of,
     payload_of,
     produce,
+    ssrc_of,
     video_packet,
     video_parameters,
 )
-
-
-def ssrc_of(consumed: commands.Consumed) -> int:
-    ssrc = consumed.rtp_parameters.encodings[0].ssrc
-    assert isinstance(ssrc, int)
-    return ssrc
 
 
 @pytest.mark.rfc("RFC 5764 5", "RFC 8445 2.5")

@@ -30,6 +30,7 @@ from tests.support.media import (
     header_of,
     payload_of,
     produce,
+    ssrc_of,
     video_packet,
     video_parameters,
 )
@@ -37,12 +38,6 @@ from tests.support.media import (
 
 def plis(peer: Peer) -> int:
     return sum(isinstance(packet, PictureLossIndication) for packet in peer.rtcp)
-
-
-def ssrc_of(consumed: commands.Consumed) -> int:
-    ssrc = consumed.rtp_parameters.encodings[0].ssrc
-    assert isinstance(ssrc, int)
-    return ssrc
 
 
 def watched_video(lab: Lab) -> tuple[Peer, Peer, commands.Consumed]:

@@ -105,6 +105,12 @@ def consume(
     return lab.do(command, commands.Consumed)
 
 
+def ssrc_of(consumed: commands.Consumed) -> int:
+    ssrc = consumed.rtp_parameters.encodings[0].ssrc
+    assert isinstance(ssrc, int)
+    return ssrc
+
+
 def video_packet(
     sequence: int,
     payload: bytes = DELTA_FRAME,

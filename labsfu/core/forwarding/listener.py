@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from labsfu.core.forwarding.inbound import InboundStream
 from labsfu.core.forwarding.producer import Producer
 from labsfu.core.forwarding.sender_clock import SenderClock
@@ -16,13 +18,16 @@ from labsfu.wire.base import ABSENT
 class RtpListener:
     """The producers of one transport, and the streams found for them.
 
+    Given: the sender's clock, and whom to tell of an SSRC that is known no more.
+
     Each producer has as many streams as it announced encodings: a peer cannot make us remember more.
     """
 
-    __slots__ = ("_clock", "_producers", "streams")
+    __slots__ = ("_clock", "_forgotten", "_producers", "streams")
 
-    def __init__(self, clock: SenderClock) -> None:
+    def __init__(self, clock: SenderClock, forgotten: Callable[[int], None]) -> None:
         self._clock = clock
+        self._forgotten = forgotten
         self._producers: list[Producer] = []
         self.streams: dict[int, tuple[Producer, InboundStream]] = {}
 
@@ -34,7 +39,7 @@ class RtpListener:
         """Listen for it no more, and forget its streams."""
         self._producers.remove(producer)
         for ssrc in producer.streams:
-            self.streams.pop(ssrc, None)
+            self._forget(ssrc)
 
     def identify(self, buffer: Buffer, header: RtpHeader) -> tuple[Producer, InboundStream]:
         """Find out whose an SSRC is that was not seen before, and remember it.
@@ -50,11 +55,16 @@ class RtpListener:
             raise Malformed("unknown-payload-type")
         for ssrc in [ssrc for ssrc in producer.streams if not producer.owns_ssrc(ssrc)]:
             # An unannounced stream is followed by another: the peer changed its SSRC (RFC 3550 8.2).
-            del producer.streams[ssrc], self.streams[ssrc]
+            del producer.streams[ssrc]
+            self._forget(ssrc)
         stream = InboundStream(header.ssrc, codec.clock_rate, self._clock)
         producer.add_stream(stream)
         self.streams[header.ssrc] = producer, stream
         return producer, stream
+
+    def _forget(self, ssrc: int) -> None:
+        del self.streams[ssrc]
+        self._forgotten(ssrc)
 
     def _by_ssrc(self, ssrc: int) -> Producer | None:
         return next((producer for producer in self._producers if producer.owns_ssrc(ssrc)), None)

@@ -64,6 +64,7 @@ class Producer:
         "_payload_types",
         "_restarts",
         "_timed",
+        "active",
         "app_data",
         "consumers",
         "drops",
@@ -77,7 +78,7 @@ class Producer:
     def __init__(self, terms: ProducerTerms, *, paused: bool, app_data: JsonObject | Absent = ABSENT) -> None:
         parameters = terms.rtp_parameters
         self.terms = terms
-        self.rtp_parameters = parameters
+        self.change(parameters)
         self.app_data = app_data
         self.paused = paused
         self.drops = Drops()
@@ -100,10 +101,10 @@ class Producer:
         """The id under which the peer sends a header extension, if it does."""
         return self._extension_ids.get(uri)
 
-    @property
-    def active(self) -> bool:
-        """Whether its encoding is switched on."""
-        return self.rtp_parameters.encodings[0].active is not False
+    def change(self, parameters: RtpParameters) -> None:
+        """Take parameters in which no more is changed than may be; `active` says whether the encoding is on."""
+        self.rtp_parameters = parameters
+        self.active = parameters.encodings[0].active is not False
 
     @property
     def watched(self) -> bool:

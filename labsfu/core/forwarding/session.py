@@ -49,7 +49,7 @@ class MediaSession:
         self._key_frame_wanted = key_frame_wanted
         self._key_frame_requested = key_frame_requested
         self._clock = SenderClock()
-        self._listener = RtpListener(self._clock)
+        self._listener = RtpListener(self._clock, link.release)
         self._header = RtpHeader()
         self._own_ssrc = entropy.integer(1, 0xFFFFFFFF)
         self._fir_sequence = 0
@@ -73,8 +73,6 @@ class MediaSession:
     def remove_producer(self, producer: Producer) -> None:
         """Listen for it no more. Idempotent."""
         if self.producers.pop(producer.terms.id, None) is not None:
-            for ssrc in producer.streams:
-                self._link.release(ssrc)
             self._listener.remove(producer)
 
     def add_consumer(self, consumer: Consumer, source: Producer) -> None:
@@ -119,20 +117,12 @@ class MediaSession:
         header.read(buffer, length)
         known = self._listener.streams.get(header.ssrc)
         if known is None:
-            known = self._identify(buffer, header)
+            known = self._listener.identify(buffer, header)
+            self._link.hold(header.ssrc)  # its keys' state is kept as long as it is known
         if known[0].receive(known[1], buffer, header, now, now + self._unix_offset):
             self.request_key_frame(known[0], now)
             return True
         return False
-
-    def _identify(self, buffer: Buffer, header: RtpHeader) -> tuple[Producer, InboundStream]:
-        """Whose a new SSRC is; its keys are kept as long as it is known."""
-        before = set(self._listener.streams)
-        known = self._listener.identify(buffer, header)
-        for ssrc in before - set(self._listener.streams):
-            self._link.release(ssrc)
-        self._link.hold(header.ssrc)
-        return known
 
     def receive_rtcp(self, data: Buffer, now: float) -> None:
         """Take in one decrypted compound packet.
