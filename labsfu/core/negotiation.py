@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from labsfu.core.entropy import Entropy
-from labsfu.core.forwarding.consumer import Consumer, ConsumerNames
+from labsfu.core.forwarding.consumer import Consumer, ConsumerNames, RtxSender
 from labsfu.core.forwarding.producer import Producer, ProducerTerms
 from labsfu.core.forwarding.router import Router
 from labsfu.core.ortc.consume import get_consumer_rtp_parameters
+from labsfu.core.ortc.mime import associated_payload_type, is_rtx
 from labsfu.core.ortc.produce import get_consumable_rtp_parameters, get_producer_rtp_mapping, get_producer_type
 from labsfu.core.ortc.validate import validate_rtp_parameters
 from labsfu.core.transport.webrtc import WebRtcTransport
@@ -14,7 +15,7 @@ from labsfu.errors import Conflict, Unsupported
 from labsfu.wire.base import ABSENT
 from labsfu.wire.commands import Consume, Produce
 from labsfu.wire.ids import ConsumerId, ProducerId
-from labsfu.wire.rtp import MediaKind, ProducerType, RtpParameters
+from labsfu.wire.rtp import MediaKind, ProducerType, RtpParameters, RtxParameters
 
 # mediasoup draws an encoding's mapped SSRC from here (2.5); consumers never show it.
 _LOWEST_SSRC, _HIGHEST_SSRC = 100_000_000, 999_999_998
@@ -57,7 +58,7 @@ def make_producer(
             slug="unsupported-producer-type",
         )
     for other in transport.session.producers.values():
-        _check_distinct(other, parameters.mid, [e.ssrc for e in parameters.encodings])
+        _check_distinct(other, parameters)
     terms = ProducerTerms(
         id=ProducerId(entropy.uuid()) if id_ is None else id_,
         participant_id=command.participant_id,
@@ -79,14 +80,22 @@ def _cname(parameters: RtpParameters, transport: WebRtcTransport, entropy: Entro
     return transport.session.cname or (given if isinstance(given, str) and given else entropy.ice_token(16))
 
 
-def _check_distinct(other: Producer, mid: object, ssrcs: list[object]) -> None:
+def _check_distinct(other: Producer, parameters: RtpParameters) -> None:
     """MIDs and SSRCs are unique in a transport (RFC 8843 9.2), or packets could not be told apart."""
-    theirs = other.terms.rtp_parameters
-    if mid is not ABSENT and mid == theirs.mid:
+    mid = parameters.mid
+    if mid is not ABSENT and mid == other.terms.rtp_parameters.mid:
         raise Conflict(f"mid '{mid}' is used by producer '{other.terms.id}'", slug="mid-in-use")
-    for encoding in theirs.encodings:
-        if encoding.ssrc is not ABSENT and encoding.ssrc in ssrcs:
-            raise Conflict(f"ssrc {encoding.ssrc} is used by producer '{other.terms.id}'", slug="ssrc-in-use")
+    taken = _announced_ssrcs(other.terms.rtp_parameters)
+    for ssrc in _announced_ssrcs(parameters):
+        if ssrc in taken:
+            raise Conflict(f"ssrc {ssrc} is used by producer '{other.terms.id}'", slug="ssrc-in-use")
+
+
+def _announced_ssrcs(parameters: RtpParameters) -> list[int]:
+    """Of media and of retransmissions."""
+    given = [e.ssrc for e in parameters.encodings]
+    given += [e.rtx.ssrc for e in parameters.encodings if isinstance(e.rtx, RtxParameters)]
+    return [ssrc for ssrc in given if isinstance(ssrc, int)]
 
 
 def make_consumer(
@@ -104,11 +113,12 @@ def make_consumer(
         Unsupported: the client can receive none of the producer's codecs.
     """
     terms = producer.terms
+    ssrc = _free_ssrc(transport, entropy)
     parameters = get_consumer_rtp_parameters(
         terms.consumable,
         command.rtp_capabilities,
-        ssrc=_free_ssrc(transport, entropy),
-        rtx_ssrc=_free_ssrc(transport, entropy),
+        ssrc=ssrc,
+        rtx_ssrc=_free_ssrc(transport, entropy, ssrc),
         mid=mid,
         enable_rtx=terms.kind is MediaKind.VIDEO,
     )
@@ -122,12 +132,24 @@ def make_consumer(
         paused=command.paused,
         producer_paused=producer.paused,
         source_active=producer.active,
+        rtx=_rtx_sender(parameters, entropy),
     )
 
 
-def _free_ssrc(transport: WebRtcTransport, entropy: Entropy) -> int:
-    """A random SSRC that the transport does not use yet (RFC 3550 8.1)."""
+def _rtx_sender(parameters: RtpParameters, entropy: Entropy) -> RtxSender | None:
+    """The retransmission stream of a consumer, where one was negotiated."""
+    rtx = parameters.encodings[0].rtx
+    if not isinstance(rtx, RtxParameters):
+        return None
+    repairing = (codec for codec in parameters.codecs if is_rtx(codec))
+    payload_types = {associated_payload_type(codec): codec.payload_type for codec in repairing}
+    known = {repaired: payload_type for repaired, payload_type in payload_types.items() if repaired is not None}
+    return RtxSender(rtx.ssrc, known, entropy.integer(_LOWEST_SEQUENCE, _HIGHEST_SEQUENCE))
+
+
+def _free_ssrc(transport: WebRtcTransport, entropy: Entropy, beside: int = 0) -> int:
+    """A random SSRC that the transport does not use yet, nor is `beside` (RFC 3550 8.1)."""
     while True:
         ssrc = entropy.integer(1, 0xFFFFFFFF)
-        if ssrc not in transport.session.consumers and not transport.session.knows(ssrc):
+        if ssrc != beside and not transport.session.uses(ssrc):
             return ssrc

@@ -35,6 +35,7 @@ OPUS = codec("audio/opus", 111, 48000, channels=2)
 VP8 = codec("video/VP8", 96)
 H264 = codec("video/H264", 97, packetization_mode=1, profile_level_id="42e01f", level_asymmetry_allowed=1)
 ONE = RtpEncodingParameters(ssrc=1001)
+REPAIRED_BY_ONE = RtpEncodingParameters(ssrc=7, rtx=RtxParameters(ssrc=1001))
 RIDS = tuple(RtpEncodingParameters(rid=rid) for rid in ("r0", "r1", "r2"))
 FIRST = sent(OPUS, encodings=(ONE,), mid="0")
 """What is produced before, and so is in the way of what has the same names."""
@@ -80,8 +81,9 @@ REFUSED: dict[str, Refused] = {
     ),
     "Opus with one channel": codec_lacking(other(codec("audio/opus", 111, 48000, channels=1)), "'audio/opus'", AUDIO),
     "a second codec that the router lacks": codec_lacking(other(VP8, codec("video/red", 99)), "'video/red'"),
-    "RTX that is not offered": codec_lacking(other(VP8, RTX), "no RTX"),
-    "Chromium's simulcast as recorded": codec_lacking(chromium_produces("video-simulcast").rtp_parameters, "no RTX"),
+    "Chromium's simulcast as recorded": Refused(
+        chromium_produces("video-simulcast").rtp_parameters, "unsupported-producer-type", 422, "'simulcast'"
+    ),
     "simulcast": Refused(other(VP8, encodings=RIDS), "unsupported-producer-type", 422, "'simulcast'"),
     "simulcast of H264": Refused(other(H264, encodings=RIDS), "unsupported-producer-type", 422, "'simulcast'"),
     "temporal layers": Refused(
@@ -93,6 +95,7 @@ REFUSED: dict[str, Refused] = {
     ),
     "a mid in use": Refused(sent(VP8, mid="0"), "mid-in-use", 409, "'0'"),
     "an ssrc in use": Refused(other(VP8, encodings=(ONE,)), "ssrc-in-use", 409, "1001"),
+    "an ssrc in use, for RTX": Refused(other(VP8, RTX, encodings=(REPAIRED_BY_ONE,)), "ssrc-in-use", 409, "1001"),
     "the same producer again": Refused(FIRST, "mid-in-use", 409, "'0'", AUDIO),
     "no codec": malformed(other(), "no media codec"),
     "only RTX": malformed(other(RTX), "no media codec"),

@@ -3,11 +3,15 @@
 The engine reads RTP of 1200 bytes from a loopback socket and sends it to N consumers, SRTP (AEAD_AES_256_GCM, which our
 handshakes choose) on both sides. The calibration loop rewrites a header, protects in place and sends, nothing else.
 CPU time is that of the engine's part alone: making input and emptying the consumers' sockets are outside of it.
+
+The case with loss is video with NACK and RTX: 2 % of the sender's packets come as RTX, and each consumer asks for 2 %
+of what it is sent; all of it counts, per RTP packet that leaves.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import select
@@ -16,26 +20,47 @@ import statistics
 import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from labsfu.core.outputs import Address
+from labsfu.core.rtcp.nack import Nack
 from labsfu.core.srtp.buffer import SrtpBuffer
 from labsfu.core.srtp.session import SrtpSender
 from labsfu.shell.udp import UdpSender, bind_udp
-from labsfu.wire.ids import TransportId
-from tests.support.lab import Lab, Peer
-from tests.support.media import audio_packet, audio_parameters, consume, produce
+from labsfu.wire.commands import Consumed, Counted, GetCounts
+from tests.support.lab import Lab, Peer, check
+from tests.support.media import (
+    DELTA_FRAME,
+    KEY_FRAME,
+    audio_packet,
+    audio_parameters,
+    consume,
+    header_of,
+    produce,
+    repaired_video_parameters,
+    rtx_packet,
+    ssrc_of,
+    video_packet,
+)
+
+Datagram: TypeAlias = tuple[Address, bytes]
+"""Whose, and what."""
 
 PACKET_BYTES = 1200
 BATCH = 16
+CLEAN, LOSSY = "clean", "2% loss"
+LOSS_EVERY = 50
+"""One packet in so many is lost: 2 %."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """Medians over the rounds. `ratio` is engine by calibration of the same round."""
 
+    case: str
     consumers: int
     engine_us: float
     calibration_us: float
@@ -51,6 +76,7 @@ class SocketLab(Lab):
         self.socket = bind_udp("127.0.0.1", 0)
         self.sender = UdpSender([self.socket])
         self.sockets: dict[Address, socket.socket] = {}
+        self.checks_at = 0.0
         super().__init__(transmit=self.sender)
 
     def new_address(self, port: int) -> Address:
@@ -58,6 +84,15 @@ class SocketLab(Lab):
         address: Address = sock.getsockname()
         self.sockets[address] = sock
         return address
+
+    def pass_time(self, seconds: float) -> None:
+        """Go on; every so often each peer shows that it is there still (RFC 7675)."""
+        self.now += seconds
+        if self.now >= self.checks_at:
+            self.checks_at = self.now + 10
+            for address, peer in self.peers.items():
+                if peer.options is not None:
+                    self.engine.receive(check(peer.options), address, 0, self.now)
 
     def close(self) -> None:
         """Close all sockets."""
@@ -97,25 +132,53 @@ def drain_in_child(sockets: list[socket.socket]) -> int:
                 continue
 
 
-def measure_engine(lab: SocketLab, source: Peer, next_packet: Callable[[], bytes], packets: int) -> float:
-    """CPU seconds that the engine takes for that many packets in."""
+def measure_engine(lab: SocketLab, feed: Iterator[Datagram], datagrams: int) -> float:
+    """CPU seconds that the engine takes for that many datagrams in."""
     engine, inbox, read = lab.engine, lab.engine.inbox.view, lab.socket.recvfrom_into
     target = lab.socket.getsockname()
-    feed = lab.sockets[source.address]
     spent = 0.0
     done = 0
-    while done < packets:
-        batch = [next_packet() for _ in range(BATCH)]
-        for datagram in batch:
-            feed.sendto(datagram, target)
+    while done < datagrams:
+        for _ in range(BATCH):
+            source, data = next(feed)
+            lab.sockets[source].sendto(data, target)
+        lab.pass_time(BATCH / 1000)
         begin = time.process_time()
-        for _ in batch:
+        for _ in range(BATCH):
             length, address = read(inbox)
             engine.received(length, address, 0, lab.now)
+        engine.tick(lab.now)
         engine.drain()
         spent += time.process_time() - begin
         done += BATCH
     return spent
+
+
+def audio_feed(source: Peer) -> Iterator[Datagram]:
+    """A stream that nothing happens to."""
+    payload = bytes(PACKET_BYTES - 24)
+    for number in itertools.count(1):
+        packet = audio_packet(number & 0xFFFF, payload, timestamp=number * 960 & 0xFFFFFFFF)
+        yield source.address, source.protect(packet)
+
+
+def lossy_feed(lab: SocketLab, source: Peer, receivers: Sequence[tuple[Peer, Consumed]]) -> Iterator[Datagram]:
+    """Video of which one packet in fifty comes as RTX, and NACKs of each receiver for one in fifty."""
+    filler = bytes(PACKET_BYTES - 24 - len(DELTA_FRAME))
+    source.send_rtp(video_packet(0, KEY_FRAME))
+    lab.pump()
+    first = {peer.address: header_of(peer.rtp[0]).sequence_number for peer, _ in receivers}
+    for number in itertools.count(1):
+        if number % LOSS_EVERY:
+            yield source.address, source.protect(video_packet(number & 0xFFFF, DELTA_FRAME + filler))
+        if number > LOSS_EVERY and number % LOSS_EVERY == 20:  # 20 ms late, so that it was asked for
+            lost = number // LOSS_EVERY * LOSS_EVERY & 0xFFFF
+            packet = rtx_packet(number // LOSS_EVERY & 0xFFFF, lost, DELTA_FRAME + filler)
+            yield source.address, source.protect(packet)
+        for place, (peer, consumed) in enumerate(receivers):
+            if number > LOSS_EVERY and number % LOSS_EVERY == place % LOSS_EVERY:
+                missing = first[peer.address] + number - 5 & 0xFFFF
+                yield peer.address, peer.protect_rtcp(Nack(1, ssrc_of(consumed), (missing,)))
 
 
 def measure_calibration(sock: socket.socket, targets: list[Address], packets: int) -> float:
@@ -136,30 +199,28 @@ def measure_calibration(sock: socket.socket, targets: list[Address], packets: in
     return time.process_time() - begin
 
 
-def run(consumers: int, rounds: int, forwarded: int) -> Result:
-    """Measure one number of consumers; engine and calibration in turn, so that both meet the same machine."""
+def run(case: str, consumers: int, rounds: int, forwarded: int) -> Result:
+    """Measure one case; engine and calibration in turn, so that both meet the same machine."""
     lab = SocketLab()
+    lossy = case == LOSSY
     source, upstream = lab.connected_peer()
-    producer = produce(lab, upstream, audio_parameters())
-    receivers: list[tuple[Peer, TransportId]] = [lab.connected_peer() for _ in range(consumers)]
-    for _, transport in receivers:
-        consume(lab, transport, producer)
+    producer = produce(lab, upstream, repaired_video_parameters() if lossy else audio_parameters())
+    peers = [lab.connected_peer() for _ in range(consumers)]
+    receivers = [(peer, consume(lab, transport, producer)) for peer, transport in peers]
+    feed = lossy_feed(lab, source, receivers) if lossy else audio_feed(source)
+    warm_up = [next(feed)]  # who feeds may have to look at what came, before it is drained unseen
     targets = [peer.address for peer, _ in receivers]
     child = drain_in_child([lab.sockets[target] for target in targets])
-    payload = bytes(PACKET_BYTES - 24)
-    sequence = iter(range(1, 1 << 30))
-
-    def protected() -> bytes:
-        number = next(sequence)
-        return source.protect(audio_packet(number & 0xFFFF, payload, timestamp=number * 960 & 0xFFFFFFFF))
+    feed = itertools.chain(warm_up, feed)
 
     engine_us, calibration_us, rates = [], [], []
     try:
-        packets = max(BATCH * 4, forwarded // consumers)
-        measure_engine(lab, source, protected, BATCH * 8)
+        datagrams = max(BATCH * 4, forwarded // consumers)
+        measure_engine(lab, feed, BATCH * 8)
         for _ in range(rounds):
-            spent = measure_engine(lab, source, protected, packets)
-            total = -(-packets // BATCH) * BATCH * consumers
+            before = sent_rtp(lab)
+            spent = measure_engine(lab, feed, datagrams)
+            total = sent_rtp(lab) - before
             engine_us.append(spent / total * 1e6)
             rates.append(total / spent)
             calibration_us.append(measure_calibration(lab.socket, targets, total) / total * 1e6)
@@ -168,6 +229,7 @@ def run(consumers: int, rounds: int, forwarded: int) -> Result:
         os.waitpid(child, 0)
         lab.close()
     return Result(
+        case=case,
         consumers=consumers,
         engine_us=round(statistics.median(engine_us), 2),
         calibration_us=round(statistics.median(calibration_us), 2),
@@ -175,6 +237,13 @@ def run(consumers: int, rounds: int, forwarded: int) -> Result:
         packets_per_second=round(statistics.median(rates)),
         unsent=lab.sender.unsent,
     )
+
+
+def sent_rtp(lab: SocketLab) -> int:
+    """RTP packets that the engine has sent, those that it sent again among them."""
+    counted = lab.engine.execute(GetCounts(), lab.now)
+    assert isinstance(counted, Counted)
+    return counted.counts.forwarded_packets
 
 
 def main() -> None:
@@ -185,12 +254,13 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE", help="write the results there as well")
     options = parser.parse_args()
     results = []
-    sys.stdout.write("consumers  engine µs/packet  calibration µs/packet  ratio  packets/s of CPU  unsent\n")
-    for consumers in (1, 10, 50):
-        result = run(consumers, options.rounds, options.forwarded)
+    sys.stdout.write("case      consumers  engine µs/packet  calibration µs/packet  ratio  packets/s of CPU  unsent\n")
+    for case, consumers in ((CLEAN, 1), (CLEAN, 10), (CLEAN, 50), (LOSSY, 50)):
+        result = run(case, consumers, options.rounds, options.forwarded)
         results.append(result)
         sys.stdout.write(
-            f"{result.consumers:9}  {result.engine_us:16.2f}  {result.calibration_us:21.2f}  {result.ratio:5.2f}"
+            f"{result.case:8}  {result.consumers:9}  {result.engine_us:16.2f}"
+            f"  {result.calibration_us:21.2f}  {result.ratio:5.2f}"
             f"  {result.packets_per_second:16,}  {result.unsent:6}\n"
         )
         sys.stdout.flush()

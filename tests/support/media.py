@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from labsfu.core.rtp.extensions import encode_extensions
 from labsfu.core.rtp.packet import RtpHeader, encode_packet
 from labsfu.wire import commands
+from labsfu.wire.base import ABSENT
 from labsfu.wire.ids import ParticipantId, ProducerId, TransportId
 from labsfu.wire.rtp import (
     MediaKind,
@@ -15,6 +18,7 @@ from labsfu.wire.rtp import (
     RtpEncodingParameters,
     RtpHeaderExtensionParameters,
     RtpParameters,
+    RtxParameters,
 )
 from tests.support.lab import Lab
 
@@ -151,3 +155,49 @@ def header_of(packet: bytes) -> RtpHeader:
 def payload_of(packet: bytes) -> bytes:
     header = header_of(packet)
     return packet[header.payload_offset : header.payload_offset + header.payload_length]
+
+
+# ---------------------------------------------------------------- with repair
+
+TRANSPORT_CC_URI = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+
+REPAIRED_VP8 = msgspec.structs.replace(
+    VP8,
+    rtcp_feedback=(RtcpFeedback(type="nack"), *VP8.rtcp_feedback, RtcpFeedback(type="transport-cc")),
+)
+RTX_VP8 = RtpCodecParameters(mime_type="video/rtx", payload_type=97, clock_rate=90000, parameters={"apt": 96})
+
+
+def repaired_video_parameters(
+    ssrc: int = 2222, rtx_ssrc: int | None = 3333, *, transport_cc: bool = False
+) -> RtpParameters:
+    """Video whose lost packets may be asked for: as RTX, or (`rtx_ssrc` None) as they were."""
+    plain = video_parameters(ssrc)
+    measured = (RtpHeaderExtensionParameters(uri=TRANSPORT_CC_URI, id=3),) if transport_cc else ()
+    rtx = ABSENT if rtx_ssrc is None else RtxParameters(ssrc=rtx_ssrc)
+    return msgspec.structs.replace(
+        plain,
+        codecs=(REPAIRED_VP8,) if rtx_ssrc is None else (REPAIRED_VP8, RTX_VP8),
+        header_extensions=(*plain.header_extensions, *measured),
+        encodings=(RtpEncodingParameters(ssrc=ssrc, rtx=rtx),),
+    )
+
+
+def rtx_packet(
+    sequence: int, original: int, payload: bytes = DELTA_FRAME, *, ssrc: int = 3333, timestamp: int = 90_000
+) -> bytes:
+    """The packet `original` sent again (RFC 4588 4), written by hand."""
+    header = b"\x80\xe1" + sequence.to_bytes(2, "big") + timestamp.to_bytes(4, "big") + ssrc.to_bytes(4, "big")
+    return header + original.to_bytes(2, "big") + payload
+
+
+def rtx_ssrc_of(consumed: commands.Consumed) -> int:
+    rtx = consumed.rtp_parameters.encodings[0].rtx
+    assert isinstance(rtx, RtxParameters)
+    return rtx.ssrc
+
+
+def without_rtx(capabilities: RtpCapabilities) -> RtpCapabilities:
+    """What a client has that knows NACK, but no RTX."""
+    codecs = tuple(codec for codec in capabilities.codecs if not codec.mime_type.endswith("/rtx"))
+    return msgspec.structs.replace(capabilities, codecs=codecs)

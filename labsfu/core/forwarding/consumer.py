@@ -9,6 +9,7 @@ from typing import TypeAlias
 from labsfu.core.drops import Drops
 from labsfu.core.forwarding.form import Extensions, PacketForm
 from labsfu.core.forwarding.link import Link
+from labsfu.core.forwarding.resends import Resends
 from labsfu.core.forwarding.score import Score
 from labsfu.core.forwarding.sequence_map import SequenceMap
 from labsfu.core.rtcp.ntp import middle32, ntp_from_unix, round_trip_seconds
@@ -16,12 +17,17 @@ from labsfu.core.rtcp.reports import ReportBlock
 from labsfu.core.uris import MID
 from labsfu.wire.base import ABSENT, Absent, JsonObject
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId
-from labsfu.wire.rtp import MediaKind, RtpParameters
+from labsfu.wire.rtp import MediaKind, RtcpFeedback, RtpParameters
+
+NACK = RtcpFeedback(type="nack")
+"""Plain `nack` (RFC 4585 4.2): lost packets may be asked for."""
 
 FormKey: TypeAlias = tuple[Extensions, int, frozenset[int]]
 """Header extensions, length of the MID, payload types: what decides in which form a consumer takes packets."""
 
 _stamp = struct.Struct("!HII").pack_into
+_stamp_transport_sequence = struct.Struct("!H").pack_into
+_stamp_first = struct.Struct("!BBHII").pack_into
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +44,28 @@ class ConsumerNames:
     app_data: JsonObject | Absent
 
 
+class RtxSender:
+    """The stream in which a consumer's packets are sent again (RFC 4588 4, SSRC multiplexing).
+
+    Given: its SSRC, the payload type of each media payload type, its first sequence number.
+    """
+
+    __slots__ = ("packets", "payload_types", "sequence", "ssrc")
+
+    def __init__(self, ssrc: int, payload_types: dict[int, int], first_sequence: int) -> None:
+        self.ssrc = ssrc
+        self.payload_types = payload_types
+        self.sequence = first_sequence
+        self.packets = 0
+
+
 class Consumer:
     """Sends a producer's packets to a peer as one continuous stream that starts at a key frame.
 
-    Given: names, the producer's kind, the link to the peer, what was negotiated, the first sequence number.
-    Owned: its sequence space and counters. `active` is derived: the link, its own pause, the producer's pause and the
-    producer's encoding all allow it.
+    Given: names, the producer's kind, the link to the peer, what was negotiated, the first sequence number, how to
+    send again (None: as the packet was). Owned: its sequence space and counters. `active` is derived: the link, its
+    own pause, the producer's pause and the producer's encoding all allow it. `resends` is there where plain `nack` was
+    negotiated.
     """
 
     __slots__ = (
@@ -52,6 +74,7 @@ class Consumer:
         "_mid",
         "_reported_lost",
         "_reported_packets",
+        "_reported_resent",
         "_sequence",
         "_ssrc",
         "active",
@@ -60,6 +83,7 @@ class Consumer:
         "fraction_lost",
         "kind",
         "last_report_at",
+        "nacked",
         "names",
         "octets",
         "packets",
@@ -67,8 +91,12 @@ class Consumer:
         "payload_types",
         "priority",
         "producer_paused",
+        "resends",
+        "resent",
+        "resent_octets",
         "round_trip",
         "rtp_parameters",
+        "rtx",
         "score",
         "source_active",
     )
@@ -84,6 +112,7 @@ class Consumer:
         paused: bool,
         producer_paused: bool,
         source_active: bool = True,
+        rtx: RtxSender | None = None,
     ) -> None:
         ssrc = rtp_parameters.encodings[0].ssrc
         if ssrc is ABSENT:
@@ -104,8 +133,15 @@ class Consumer:
         self.fraction_lost = 0
         self.round_trip: float | None = None
         self.last_report_at: float | None = None
+        self.rtx = rtx
+        nack = any(f == NACK for codec in rtp_parameters.codecs for f in codec.rtcp_feedback)
+        self.resends = Resends() if nack else None
+        self.nacked = 0
+        self.resent = 0
+        self.resent_octets = 0
         self._reported_packets = 0
         self._reported_lost = 0
+        self._reported_resent = 0
         self._link = link
         self._ssrc = ssrc
         self._mid = b"" if rtp_parameters.mid is ABSENT or not self.negotiated(MID) else rtp_parameters.mid.encode()
@@ -122,6 +158,11 @@ class Consumer:
     def ssrc(self) -> int:
         """The SSRC that the peer sees."""
         return self._ssrc
+
+    @property
+    def ssrcs(self) -> tuple[int, ...]:
+        """All that it sends as: the media, and what it sends again."""
+        return (self._ssrc,) if self.rtx is None else (self._ssrc, self.rtx.ssrc)
 
     @property
     def mid_length(self) -> int:
@@ -144,6 +185,8 @@ class Consumer:
     def resync(self) -> None:
         """Let what comes next follow on what was sent, whatever its numbers; video from its next key frame."""
         self._sequence.unsync()
+        if self.resends is not None:
+            self.resends.clear()
         self._awaits_key_frame = self.kind is MediaKind.VIDEO
 
     @property
@@ -151,12 +194,12 @@ class Consumer:
         """Consumers with the same one take packets in the same form."""
         return self.extensions, len(self._mid), self.payload_types
 
-    def skip(self, number: int, reason: str) -> None:
-        """Leave out a packet on purpose, without a gap."""
-        if self.active:
-            self.drops.count(reason)
-            if self._sequence.synced:
-                self._sequence.drop(number)
+    def skip(self, number: int, reason: str) -> bool:
+        """Leave out a packet on purpose, without a gap; False when a later one was sent, so that there is a gap."""
+        if not self.active:
+            return True
+        self.drops.count(reason)
+        return not self._sequence.synced or self._sequence.drop(number)
 
     def relay(self, form: PacketForm, number: int, timestamp: int, key_frame: bool) -> bool:
         """Send the rendered packet with the extended number `number`; False when it is dropped (and counted)."""
@@ -181,15 +224,70 @@ class Consumer:
         if mid:
             at = form.mid_at
             outbox[at : at + len(mid)] = mid
+        at = form.transport_sequence_at
+        if at:
+            _stamp_transport_sequence(outbox, at, link.transport_sequence & 0xFFFF)
+            link.transport_sequence += 1
         self.packets += 1
         self.octets += form.payload_length
         link.send_rtp(length)
         return True
 
+    # ---------------------------------------------------------------- sending again
+
+    def sent_as(self, output: int) -> int:
+        """The extended number of the packet that was sent as the 16-bit `output`; negative when there is none."""
+        return self._sequence.unmap(output) if self._sequence.synced else -1
+
+    def may_resend(self, number: int, octets: int, now: float) -> bool:
+        """Whether a packet of `octets` may be sent again now; if not, it is counted why."""
+        if self.resends is None:
+            return False
+        reason = self.resends.allow(number, octets, self.octets, self.round_trip, now)
+        if reason is not None:
+            self.drops.count(reason)
+        return reason is None
+
+    def resend(self, form: PacketForm, output: int, timestamp: int) -> None:
+        """Send the rendered packet again, which was `output` the first time: as RTX where that was negotiated."""
+        rtx = self.rtx
+        packet, length = form.packet, form.length
+        outbox = self._link.outbox
+        rtx_payload_type = None if rtx is None else rtx.payload_types.get(form.payload_type)
+        if rtx is None or rtx_payload_type is None:
+            outbox[:length] = packet[:length]
+            _stamp(outbox, 2, output, timestamp, self._ssrc)
+        else:
+            payload = length - form.payload_length
+            outbox[:payload] = packet[:payload]
+            outbox[payload : payload + 2] = output.to_bytes(2, "big")
+            outbox[payload + 2 : length + 2] = packet[payload:length]
+            length += 2
+            second = rtx_payload_type | (packet[1] & 0x80)  # the marker stays
+            _stamp_first(outbox, 0, packet[0], second, rtx.sequence & 0xFFFF, timestamp, rtx.ssrc)
+            rtx.sequence += 1
+            rtx.packets += 1
+        if self._mid:
+            outbox[form.mid_at : form.mid_at + len(self._mid)] = self._mid
+        if form.transport_sequence_at:
+            _stamp_transport_sequence(outbox, form.transport_sequence_at, self._link.transport_sequence & 0xFFFF)
+            self._link.transport_sequence += 1
+        self.resent += 1
+        self.resent_octets += form.payload_length
+        self._link.send_rtp(length)
+
+    # ---------------------------------------------------------------- what the peer says
+
     def receive_report(self, block: ReportBlock, unix_now: float) -> None:
         """Take in what the peer says of this stream (RFC 3550 6.4.1)."""
         self.fraction_lost = block.fraction_lost
-        self.score.report(self.packets - self._reported_packets, block.packets_lost - self._reported_lost)
+        self.score.report(
+            self.packets - self._reported_packets,
+            block.packets_lost - self._reported_lost,
+            self.resent - self._reported_resent,
+        )
         self._reported_packets, self._reported_lost = self.packets, block.packets_lost
+        self._reported_resent = self.resent
         now = middle32(ntp_from_unix(unix_now))
-        self.round_trip = round_trip_seconds(now, block.last_sr, block.delay_since_last_sr)
+        measured = round_trip_seconds(now, block.last_sr, block.delay_since_last_sr)
+        self.round_trip = self.round_trip if measured is None else measured

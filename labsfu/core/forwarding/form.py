@@ -1,19 +1,24 @@
 """The form in which a packet goes to consumers that negotiated the same: header, extensions, payload type.
 
 A packet is rendered once a form, then copied and stamped for each consumer. Only extensions that these consumers
-negotiated are in it (RFC 8285 6). MID leaves a space that each consumer fills with its own; abs-send-time is ours.
+negotiated are in it (RFC 8285 6). MID and the transport-wide sequence number leave a space that each consumer fills
+with its own; abs-send-time is ours.
 """
 
 from __future__ import annotations
 
+from labsfu.core.forwarding.arrival import Arrival, Elements
 from labsfu.core.rtp.extensions import ONE_BYTE_PROFILE, encode_extensions
-from labsfu.core.rtp.packet import Buffer, RtpHeader
+from labsfu.core.rtp.packet import Buffer
 from labsfu.core.rtp.values import encode_abs_send_time
-from labsfu.core.uris import ABS_SEND_TIME, MID
+from labsfu.core.uris import ABS_SEND_TIME, MID, TRANSPORT_WIDE_CC
 from labsfu.errors import Malformed
 
 MAX_PACKET = 1600
 """Bytes of a packet before encryption: more than any path carries (RFC 8834 4.6 wants far less)."""
+
+_OURS = (MID, ABS_SEND_TIME, TRANSPORT_WIDE_CC)
+"""Extensions that are about the path from us to the consumer: never the producer's values."""
 
 Extensions = tuple[tuple[str, int], ...]
 """(URI, id) of the header extensions that a consumer negotiated."""
@@ -26,47 +31,54 @@ class PacketForm:
         packet: the rendered packet; sequence number, timestamp, SSRC and MID are still to be stamped.
         length: its length in bytes.
         payload_length: length of its payload in bytes.
+        payload_type: the router's, as in `packet`.
         mid_at: offset of the MID's value in `packet`; 0 when the packet has none.
+        transport_sequence_at: the same for the transport-wide sequence number.
     """
 
-    __slots__ = ("_mid_id", "_own", "_proxied", "length", "mid_at", "mid_length", "packet", "payload_length")
+    __slots__ = (
+        "_mid_id",
+        "_own",
+        "_proxied",
+        "_transport_sequence_id",
+        "length",
+        "mid_at",
+        "mid_length",
+        "packet",
+        "payload_length",
+        "payload_type",
+        "transport_sequence_at",
+    )
 
     def __init__(self, extensions: Extensions, mid_length: int, producer_ids: dict[str, int]) -> None:
         self.mid_length = mid_length
         ids = dict(extensions)
         self._mid_id = ids.get(MID, 0) if mid_length else 0
         self._own = ids.get(ABS_SEND_TIME, 0)
+        self._transport_sequence_id = ids.get(TRANSPORT_WIDE_CC, 0)
         self._proxied = tuple(
-            (producer_ids[uri], id_)
-            for uri, id_ in extensions
-            if uri not in (MID, ABS_SEND_TIME) and uri in producer_ids
+            (producer_ids[uri], id_) for uri, id_ in extensions if uri not in _OURS and uri in producer_ids
         )
         self.packet = bytearray(MAX_PACKET)
         self.length = 0
         self.payload_length = 0
+        self.payload_type = 0
         self.mid_at = 0
+        self.transport_sequence_at = 0
 
-    def render(
-        self,
-        buffer: Buffer,
-        header: RtpHeader,
-        elements: dict[int, tuple[int, int]],
-        payload_type: int,
-        send_time: int,
-    ) -> None:
-        """Write the packet that `header` was read from into `packet`, without padding.
+    def render(self, arrival: Arrival, payload_type: int, send_time: int) -> None:
+        """Write a packet into `packet`, without padding.
 
         Args:
-            buffer: the packet as it came, decrypted.
-            header: its header.
-            elements: its extension elements, by the producer's ids.
+            arrival: the packet as it came; its extension elements have the producer's ids.
             payload_type: the router's payload type.
             send_time: abs-send-time, 24 bits.
 
         Raises:
             Malformed: `rtp-too-long`.
         """
-        block = self._extensions(buffer, elements, send_time)
+        buffer, header = arrival.buffer, arrival.header
+        block = self._extensions(buffer, arrival.elements, send_time)
         packet = self.packet
         csrc_end = 12 + 4 * header.csrc_count
         start = csrc_end + len(block)
@@ -82,14 +94,22 @@ class PacketForm:
         packet[start:end] = buffer[offset : offset + header.payload_length]
         self.length = end
         self.payload_length = header.payload_length
-        if self._mid_id:
-            one_byte = block[0] << 8 | block[1] == ONE_BYTE_PROFILE
-            self.mid_at = csrc_end + (5 if one_byte else 6)
+        self.payload_type = payload_type
+        if self._mid_id or self._transport_sequence_id:
+            element_header = 1 if block[0] << 8 | block[1] == ONE_BYTE_PROFILE else 2
+            at = csrc_end + 4 + element_header  # the value of the first element
+            if self._mid_id:
+                self.mid_at = at
+                at += self.mid_length + element_header
+            if self._transport_sequence_id:
+                self.transport_sequence_at = at
 
-    def _extensions(self, buffer: Buffer, elements: dict[int, tuple[int, int]], send_time: int) -> bytes:
+    def _extensions(self, buffer: Buffer, elements: Elements, send_time: int) -> bytes:
         values: list[tuple[int, bytes]] = []
-        if self._mid_id:  # the first, so that its place is known
+        if self._mid_id:  # what consumers fill in comes first, so that its place is known
             values.append((self._mid_id, bytes(self.mid_length)))
+        if self._transport_sequence_id:
+            values.append((self._transport_sequence_id, b"\0\0"))
         if self._own:
             values.append((self._own, encode_abs_send_time(send_time)))
         for producer_id, id_ in self._proxied:

@@ -1,94 +1,45 @@
-"""One incoming stream of a producer: an SSRC with all that is known of it."""
+"""The incoming streams of a producer: an SSRC with all that is known of it."""
 
 from __future__ import annotations
 
 from labsfu.core.forwarding.key_frames import KeyFrameRequests
+from labsfu.core.forwarding.nack_generator import NackGenerator
+from labsfu.core.forwarding.packet_history import PacketHistory
 from labsfu.core.forwarding.reception import Reception
 from labsfu.core.forwarding.score import Score
 from labsfu.core.forwarding.sender_clock import SenderClock
 from labsfu.core.rtcp.ntp import delay_from_seconds, middle32, unix_from_ntp
 from labsfu.core.rtcp.reports import ReportBlock, SenderReport
+from labsfu.core.rtp.packet import Buffer, RtpHeader
+from labsfu.errors import Malformed
+
+OSN_LENGTH = 2
+"""Bytes of the original sequence number at the start of an RTX payload (RFC 4588 4)."""
 
 
-class InboundStream:
-    """Counts, reports and times one SSRC.
+class ReportedStream:
+    """What every incoming SSRC has: counts, and a block in our receiver reports.
 
-    Given: `ssrc`, `clock_rate` (Hz), `sender_clock` (shared by the streams of one sender).
-    Derived: counts since the stream began; `packets` and `octets` count RTP after decryption, `octets` payload only.
+    Given: `ssrc`, `clock_rate` (Hz). Derived: counts since the stream began; `packets` and `octets` count RTP after
+    decryption, `octets` payload only.
     """
 
-    __slots__ = (
-        "_last_arrival",
-        "_last_timestamp",
-        "_report",
-        "_report_arrival",
-        "_reported_expected",
-        "_reported_received",
-        "_sender_clock",
-        "clock_rate",
-        "key_frames",
-        "last_report_at",
-        "octets",
-        "packets",
-        "reception",
-        "score",
-        "ssrc",
-    )
+    __slots__ = ("_report", "_report_arrival", "clock_rate", "last_report_at", "octets", "packets", "reception", "ssrc")
 
-    def __init__(self, ssrc: int, clock_rate: int, sender_clock: SenderClock) -> None:
+    def __init__(self, ssrc: int, clock_rate: int) -> None:
         self.ssrc = ssrc
         self.clock_rate = clock_rate
-        self._sender_clock = sender_clock
         self.reception = Reception(clock_rate)
-        self.key_frames = KeyFrameRequests()
-        self.score = Score()
         self.packets = 0
         self.octets = 0
-        self._last_timestamp = 0
-        self._last_arrival = 0.0
+        self.last_report_at: float | None = None
         self._report: SenderReport | None = None
         self._report_arrival = 0.0
-        self._reported_expected = 0
-        self._reported_received = 0
-        self.last_report_at: float | None = None
 
-    def receive(self, sequence: int, timestamp: int, octets: int, now: float) -> int:
-        """Take in one RTP packet; its extended sequence number, or `reception.DISCARDED`."""
-        extended = self.reception.receive(sequence)
-        if extended >= 0:
-            self.packets += 1
-            self.octets += octets
-            self.reception.arrive(timestamp, now)
-            self._last_timestamp = timestamp
-            self._last_arrival = now
-        return extended
-
-    def receive_report(self, report: SenderReport, now: float, unix_now: float) -> None:
+    def receive_report(self, report: SenderReport, now: float, unix_now: float) -> None:  # noqa: ARG002 - for the media
         """Take in a sender report about this stream."""
         self._report = report
         self._report_arrival = now
-        self._score()
-        self._sender_clock.observe(unix_from_ntp(report.ntp_timestamp), unix_now)
-
-    def _score(self) -> None:
-        """Judge what came since the sender's last report."""
-        reception = self.reception
-        expected = reception.expected - self._reported_expected
-        self.score.report(expected, expected - (reception.received - self._reported_received))
-        self._reported_expected, self._reported_received = reception.expected, reception.received
-
-    def timestamp_at(self, now: float, unix_now: float) -> int:
-        """The RTP timestamp that this stream has at our wall time `unix_now`.
-
-        By the sender's report when there is one, so that audio and video of one sender stay in step (RFC 3550 6.4.1);
-        before it, counted on from the last packet.
-        """
-        offset = self._sender_clock.offset
-        if self._report is None or offset is None:
-            return self._last_timestamp + round((now - self._last_arrival) * self.clock_rate) & 0xFFFFFFFF
-        sender_now = unix_now - offset
-        elapsed = sender_now - unix_from_ntp(self._report.ntp_timestamp)
-        return self._report.rtp_timestamp + round(elapsed * self.clock_rate) & 0xFFFFFFFF
 
     def report_block(self, now: float) -> ReportBlock | None:
         """What a receiver report says of this stream; None before its first packet (RFC 3550 6.4.2)."""
@@ -106,3 +57,180 @@ class InboundStream:
             last_sr=last_report,
             delay_since_last_sr=delay,
         )
+
+
+class InboundStream(ReportedStream):
+    """A stream of media: what came, what is missing, what may be asked for again.
+
+    Given: `sender_clock` (shared by the streams of one sender); the packets that are there for consumers, as they came
+    (`history`), and whether they are `kept` at all; a NACK generator where the codec has plain `nack`.
+    Derived: `newest` is the highest extended number received; `gap` is set when a number came out of order, which may
+    set a timer (who schedules takes it back); `repaired` counts packets that came because they were asked for,
+    `restored` those among them that came as RTX; `ended`: the sender said goodbye.
+    """
+
+    __slots__ = (
+        "_last_arrival",
+        "_last_timestamp",
+        "_reported_expected",
+        "_reported_received",
+        "_reported_restored",
+        "_restarts",
+        "_sender_clock",
+        "ended",
+        "gap",
+        "history",
+        "kept",
+        "key_frames",
+        "nack",
+        "newest",
+        "repaired",
+        "restored",
+        "score",
+    )
+
+    def __init__(
+        self,
+        ssrc: int,
+        clock_rate: int,
+        sender_clock: SenderClock,
+        history: PacketHistory,
+        nack: NackGenerator | None = None,
+        *,
+        kept: bool,
+    ) -> None:
+        super().__init__(ssrc, clock_rate)
+        self._sender_clock = sender_clock
+        self.history = history
+        self.kept = kept
+        self.nack = nack
+        self.key_frames = KeyFrameRequests()
+        self.score = Score()
+        self.newest = -1
+        self.repaired = 0
+        self.restored = 0
+        self.ended = False
+        self.gap = False
+        self._restarts = -1
+        self._last_timestamp = 0
+        self._last_arrival = 0.0
+        self._reported_expected = 0
+        self._reported_received = 0
+        self._reported_restored = 0
+
+    def receive(self, sequence: int, timestamp: int, octets: int, now: float) -> int:
+        """Take in one RTP packet; its extended sequence number, or `reception.DISCARDED`."""
+        reception = self.reception
+        number = reception.receive(sequence)
+        if number >= 0:
+            self.packets += 1
+            self.octets += octets
+            reception.arrive(timestamp, now)
+            if reception.restarts != self._restarts:
+                self._begin(number)
+            nack = self.nack
+            if nack is not None:
+                if number == nack.next_number:
+                    nack.next_number += 1
+                else:
+                    self.gap = True
+                    if nack.receive(number, now):
+                        self.repaired += 1
+            if number > self.newest:
+                self.newest = number
+                self._last_timestamp = timestamp
+                self._last_arrival = now
+                self.ended = False
+        return number
+
+    def _begin(self, number: int) -> None:
+        """The sender began its numbers anew: what was before has no meaning after."""
+        self._restarts = self.reception.restarts
+        self.newest = -1
+        self.history.clear()
+        if self.nack is not None:
+            self.nack.begin(number)
+
+    def misses(self, sequence: int) -> int:
+        """The extended number of a 16-bit one if that packet is missing, or `reception.DISCARDED`."""
+        if self.nack is None or not self.packets:
+            return -1
+        number = self.reception.extend(sequence)
+        return number if self.nack.misses(number) else -1
+
+    def repair(self, number: int, now: float) -> None:
+        """A missing packet came by another way than its own SSRC (RFC 4588)."""
+        if self.nack is not None:
+            self.nack.receive(number, now)
+        self.repaired += 1
+        self.restored += 1
+
+    def receive_report(self, report: SenderReport, now: float, unix_now: float) -> None:
+        """Take in a sender report about this stream."""
+        super().receive_report(report, now, unix_now)
+        self._score()
+        self._sender_clock.observe(unix_from_ntp(report.ntp_timestamp), unix_now)
+
+    def _score(self) -> None:
+        """Judge what came since the sender's last report."""
+        reception = self.reception
+        expected = reception.expected - self._reported_expected
+        lost = expected - (reception.received - self._reported_received)
+        self.score.report(expected, lost, self.restored - self._reported_restored)
+        self._reported_expected, self._reported_received = reception.expected, reception.received
+        self._reported_restored = self.restored
+
+    def timestamp_at(self, now: float, unix_now: float) -> int:
+        """The RTP timestamp that this stream has at our wall time `unix_now`.
+
+        By the sender's report when there is one, so that audio and video of one sender stay in step (RFC 3550 6.4.1);
+        before it, counted on from the newest packet.
+        """
+        offset = self._sender_clock.offset
+        if self._report is None or offset is None:
+            return self._last_timestamp + round((now - self._last_arrival) * self.clock_rate) & 0xFFFFFFFF
+        sender_now = unix_now - offset
+        elapsed = sender_now - unix_from_ntp(self._report.ntp_timestamp)
+        return self._report.rtp_timestamp + round(elapsed * self.clock_rate) & 0xFFFFFFFF
+
+
+class RepairStream(ReportedStream):
+    """The RTX stream that repairs a stream of media (RFC 4588 4, SSRC multiplexing)."""
+
+    __slots__ = ("media",)
+
+    def __init__(self, ssrc: int, media: InboundStream) -> None:
+        super().__init__(ssrc, media.clock_rate)
+        self.media = media
+
+    def receive(self, header: RtpHeader, now: float) -> bool:
+        """Count one packet of it; False when it is too far from the last (see `Reception`)."""
+        if self.reception.receive(header.sequence_number) < 0:
+            return False
+        self.packets += 1
+        self.octets += header.payload_length
+        self.reception.arrive(header.timestamp, now)
+        return True
+
+
+def original_sequence(buffer: Buffer, header: RtpHeader) -> int:
+    """The original sequence number in an RTX packet.
+
+    Raises:
+        Malformed: `rtx-too-short`.
+    """
+    if header.payload_length < OSN_LENGTH:
+        raise Malformed("rtx-too-short")
+    return buffer[header.payload_offset] << 8 | buffer[header.payload_offset + 1]
+
+
+def original_packet(buffer: Buffer, header: RtpHeader, ssrc: int, payload_type: int) -> bytes:
+    """The packet that an RTX packet repeats, without padding (RFC 4588 4)."""
+    payload = header.payload_offset + OSN_LENGTH
+    end = header.payload_offset + header.payload_length
+    packet = bytearray(buffer[: header.payload_offset])
+    packet[0] &= ~0x20
+    packet[1] = (0x80 if header.marker else 0) | payload_type
+    packet[2:4] = buffer[header.payload_offset : payload]
+    packet[8:12] = ssrc.to_bytes(4, "big")
+    return bytes(packet) + bytes(buffer[payload:end])

@@ -11,10 +11,13 @@ class Link(Protocol):
     Attributes:
         outbox: where an RTP packet is written before `send_rtp`; shared, and overwritten by the encryption.
         up: True when the peer is reached and its keys are known; `send_*` may be called only then.
+        transport_sequence: the next transport-wide sequence number, counted on by whoever writes it into a packet;
+            only its lower 16 bits are sent (draft-holmer-rmcat-transport-wide-cc-extensions-01 2).
     """
 
     outbox: bytearray
     up: bool
+    transport_sequence: int
 
     def send_rtp(self, length: int) -> None:
         """Encrypt and send the RTP packet in `outbox[:length]`."""

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from labsfu.core.forwarding.inbound import InboundStream
+from labsfu.core.forwarding.arrival import Arrival
+from labsfu.core.forwarding.consumer import NACK
+from labsfu.core.forwarding.inbound import InboundStream, RepairStream
+from labsfu.core.forwarding.nack_generator import NackGenerator
+from labsfu.core.forwarding.packet_history import PacketHistory
 from labsfu.core.forwarding.producer import Producer
 from labsfu.core.forwarding.sender_clock import SenderClock
-from labsfu.core.rtp.extensions import find_extensions
-from labsfu.core.rtp.packet import Buffer, RtpHeader
 from labsfu.core.rtp.values import decode_mid
 from labsfu.core.uris import MID
 from labsfu.errors import Malformed
 from labsfu.wire.base import ABSENT
+from labsfu.wire.rtp import MediaKind, RtpCodecParameters
+
+MAX_AGE = {MediaKind.AUDIO: 1.0, MediaKind.VIDEO: 2.0}
+"""Seconds for which a packet is kept to be sent again (mediasoup 3.5)."""
 
 
 class RtpListener:
@@ -23,13 +29,14 @@ class RtpListener:
     Each producer has as many streams as it announced encodings: a peer cannot make us remember more.
     """
 
-    __slots__ = ("_clock", "_forgotten", "_producers", "streams")
+    __slots__ = ("_clock", "_forgotten", "_producers", "repairs", "streams")
 
     def __init__(self, clock: SenderClock, forgotten: Callable[[int], None]) -> None:
         self._clock = clock
         self._forgotten = forgotten
         self._producers: list[Producer] = []
         self.streams: dict[int, tuple[Producer, InboundStream]] = {}
+        self.repairs: dict[int, tuple[Producer, RepairStream]] = {}
 
     def add(self, producer: Producer) -> None:
         """Listen for a producer."""
@@ -41,41 +48,77 @@ class RtpListener:
         for ssrc in producer.streams:
             self._forget(ssrc)
 
-    def identify(self, buffer: Buffer, header: RtpHeader) -> tuple[Producer, InboundStream]:
-        """Find out whose an SSRC is that was not seen before, and remember it.
+    def knows(self, ssrc: int) -> bool:
+        """Whether it is known whose this SSRC is."""
+        return ssrc in self.streams or ssrc in self.repairs
+
+    def identify(self, arrival: Arrival) -> None:
+        """Find out whose an SSRC is that was not seen before, and remember it in `streams` or `repairs`.
 
         Raises:
-            Malformed: `unknown-ssrc`, or `unknown-payload-type` where the producer is known but not the codec.
+            Malformed: `unknown-ssrc`; `unknown-payload-type` where the producer is known but not the codec;
+                `padding-before-media`, `rtx-before-media` for what says nothing of a stream that is not there yet.
         """
-        producer = self._by_ssrc(header.ssrc) or self._by_mid(buffer, header)
+        header = arrival.header
+        producer = self._by_ssrc(header.ssrc) or self._by_mid(arrival)
         if producer is None:
             raise Malformed("unknown-ssrc")
+        if producer.repairs(header.payload_type):
+            self._add_repair(producer, header.ssrc)
+            return
         codec = producer.codec(header.payload_type)
         if codec is None:
             raise Malformed("unknown-payload-type")
-        for ssrc in [ssrc for ssrc in producer.streams if not producer.owns_ssrc(ssrc)]:
+        if not header.payload_length:
+            raise Malformed("padding-before-media")
+        self._add_stream(producer, header.ssrc, codec)
+
+    def _add_stream(self, producer: Producer, ssrc: int, codec: RtpCodecParameters) -> None:
+        for former in [ssrc for ssrc in producer.streams if not producer.owns_ssrc(ssrc)]:
             # An unannounced stream is followed by another: the peer changed its SSRC (RFC 3550 8.2).
-            del producer.streams[ssrc]
-            self._forget(ssrc)
-        stream = InboundStream(header.ssrc, codec.clock_rate, self._clock)
+            del producer.streams[former]
+            self._forget(former)
+        kind = producer.terms.kind
+        nack = NackGenerator() if NACK in codec.rtcp_feedback else None
+        stream = InboundStream(
+            ssrc,
+            codec.clock_rate,
+            self._clock,
+            PacketHistory(MAX_AGE[kind]),
+            nack,
+            kept=kind is MediaKind.VIDEO or nack is not None,
+        )
         producer.add_stream(stream)
-        self.streams[header.ssrc] = producer, stream
-        return producer, stream
+        self.streams[ssrc] = producer, stream
+
+    def _add_repair(self, producer: Producer, ssrc: int) -> None:
+        """One for each stream of media: another takes the place of the one before."""
+        announced = producer.repaired_ssrc(ssrc)
+        stream = next((s for s in producer.streams.values() if announced in (None, s.ssrc)), None)
+        if stream is None:
+            raise Malformed("rtx-before-media")
+        self._forget_repairs(stream)
+        self.repairs[ssrc] = producer, RepairStream(ssrc, stream)
 
     def _forget(self, ssrc: int) -> None:
-        del self.streams[ssrc]
+        _, stream = self.streams.pop(ssrc)
         self._forgotten(ssrc)
+        self._forget_repairs(stream)
+
+    def _forget_repairs(self, stream: InboundStream) -> None:
+        for ssrc in [ssrc for ssrc, (_, repair) in self.repairs.items() if repair.media is stream]:
+            del self.repairs[ssrc]
+            self._forgotten(ssrc)
 
     def _by_ssrc(self, ssrc: int) -> Producer | None:
         return next((producer for producer in self._producers if producer.owns_ssrc(ssrc)), None)
 
-    def _by_mid(self, buffer: Buffer, header: RtpHeader) -> Producer | None:
-        elements = find_extensions(buffer, header)
+    def _by_mid(self, arrival: Arrival) -> Producer | None:
         for producer in self._producers:
             wanted = producer.terms.rtp_parameters.mid
-            element = elements.get(producer.extension_id(MID) or 0)
+            element = arrival.elements.get(producer.extension_id(MID) or 0)
             if element is None or wanted is ABSENT or producer.announces_ssrcs:
                 continue
-            if decode_mid(buffer, *element) == wanted:
+            if decode_mid(arrival.buffer, *element) == wanted:
                 return producer
         return None

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from labsfu.core.codecs.registry import is_key_frame_for
 from labsfu.core.drops import Drops
+from labsfu.core.forwarding.arrival import Arrival
 from labsfu.core.forwarding.consumer import Consumer, FormKey
 from labsfu.core.forwarding.form import PacketForm
-from labsfu.core.forwarding.inbound import InboundStream
+from labsfu.core.forwarding.inbound import InboundStream, RepairStream, original_packet, original_sequence
 from labsfu.core.forwarding.reception import DISCARDED
-from labsfu.core.rtp.extensions import find_extensions
-from labsfu.core.rtp.packet import Buffer, RtpHeader
 from labsfu.core.rtp.values import abs_send_time_from_seconds
-from labsfu.core.uris import ABS_SEND_TIME
+from labsfu.core.uris import ABS_SEND_TIME, TRANSPORT_WIDE_CC
 from labsfu.wire.base import ABSENT, Absent, JsonObject
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId
-from labsfu.wire.rtp import MediaKind, ProducerType, RtpCodecParameters, RtpParameters
+from labsfu.wire.rtp import MediaKind, ProducerType, RtpCodecParameters, RtpParameters, RtxParameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,13 @@ class Producer:
     """
 
     __slots__ = (
+        "_again",
         "_codecs",
         "_extension_ids",
         "_groups",
         "_key_frame_tests",
         "_payload_types",
+        "_repaired_payload_types",
         "_restarts",
         "_timed",
         "active",
@@ -73,6 +75,7 @@ class Producer:
         "rtp_parameters",
         "streams",
         "terms",
+        "transport_cc",
     )
 
     def __init__(self, terms: ProducerTerms, *, paused: bool, app_data: JsonObject | Absent = ABSENT) -> None:
@@ -85,17 +88,28 @@ class Producer:
         self.streams: dict[int, InboundStream] = {}
         self.consumers: dict[ConsumerId, Consumer] = {}
         self.feedback = {(f.type, f.parameter) for codec in parameters.codecs for f in codec.rtcp_feedback}
-        self._payload_types = terms.payload_types
-        self._codecs = {codec.payload_type: codec for codec in parameters.codecs}
-        self._key_frame_tests = {codec.payload_type: is_key_frame_for(codec.mime_type) for codec in parameters.codecs}
+        media = [codec for codec in parameters.codecs if not codec.mime_type.lower().endswith("/rtx")]
+        self._payload_types = {codec.payload_type: terms.payload_types[codec.payload_type] for codec in media}
+        self._codecs = {codec.payload_type: codec for codec in media}
+        self._repaired_payload_types = {
+            codec.payload_type: int(codec.parameters["apt"]) for codec in parameters.codecs if codec not in media
+        }
+        self._key_frame_tests = {codec.payload_type: is_key_frame_for(codec.mime_type) for codec in media}
         self._extension_ids = {extension.uri: extension.id for extension in parameters.header_extensions}
         self._groups: dict[FormKey, _Group] = {}
         self._restarts = 0
         self._timed = False
+        self._again = Arrival()  # a packet that is sent once more
+        self.transport_cc = TRANSPORT_WIDE_CC in self._extension_ids and ("transport-cc", "") in self.feedback
+        """Whether the peer wants to be told when its packets arrived."""
 
     def codec(self, payload_type: int) -> RtpCodecParameters | None:
-        """The codec that the peer sends as `payload_type`, if it said so."""
+        """The media codec that the peer sends as `payload_type`, if it said so."""
         return self._codecs.get(payload_type)
+
+    def repairs(self, payload_type: int) -> bool:
+        """Whether the peer sends retransmissions as `payload_type` (RFC 4588)."""
+        return payload_type in self._repaired_payload_types
 
     def extension_id(self, uri: str) -> int | None:
         """The id under which the peer sends a header extension, if it does."""
@@ -105,6 +119,11 @@ class Producer:
         """Take parameters in which no more is changed than may be; `active` says whether the encoding is on."""
         self.rtp_parameters = parameters
         self.active = parameters.encodings[0].active is not False
+
+    @property
+    def adds_redundancy(self) -> bool:
+        """Whether the encoder has in-band FEC on (RFC 7587 6.1)."""
+        return any(str(codec.parameters.get("useinbandfec", "0")) == "1" for codec in self._codecs.values())
 
     @property
     def watched(self) -> bool:
@@ -117,8 +136,18 @@ class Producer:
         return any(consumer.wants_key_frame for consumer in self.consumers.values())
 
     def owns_ssrc(self, ssrc: int) -> bool:
-        """Whether the peer announced this SSRC for the producer."""
-        return any(encoding.ssrc == ssrc for encoding in self.terms.rtp_parameters.encodings)
+        """Whether the peer announced this SSRC for the producer, for media or for retransmissions."""
+        return any(
+            ssrc == encoding.ssrc or (isinstance(encoding.rtx, RtxParameters) and ssrc == encoding.rtx.ssrc)
+            for encoding in self.terms.rtp_parameters.encodings
+        )
+
+    def repaired_ssrc(self, rtx_ssrc: int) -> int | None:
+        """The SSRC that the peer announced to repair with this one; None if it announced no such thing."""
+        for encoding in self.terms.rtp_parameters.encodings:
+            if isinstance(encoding.rtx, RtxParameters) and encoding.rtx.ssrc == rtx_ssrc:
+                return encoding.ssrc if isinstance(encoding.ssrc, int) else None
+        return None
 
     @property
     def announces_ssrcs(self) -> bool:
@@ -153,47 +182,78 @@ class Producer:
         if not group.consumers:
             del self._groups[key]
 
-    def receive(self, stream: InboundStream, buffer: Buffer, header: RtpHeader, now: float, unix_now: float) -> bool:
-        """Take in one decrypted packet of one of our streams.
+    # ---------------------------------------------------------------- packets in
+
+    def receive(self, stream: InboundStream, arrival: Arrival) -> bool:
+        """Take in one packet of one of our streams.
 
         Returns:
             True when somebody is waiting for a key frame still: the sender should be asked for one.
         """
+        header, now = arrival.header, arrival.now
         number = stream.receive(header.sequence_number, header.timestamp, header.payload_length, now)
         if number == DISCARDED:
             self.drops.count("sequence-jump")
             return False
+        if number < stream.newest and stream.history.find(number, now) is not None:
+            self.drops.count("duplicate")
+            return False
+        return self._forward(stream, number, arrival)
+
+    def receive_repair(self, repair: RepairStream, arrival: Arrival) -> bool:
+        """Take in one RTX packet; returns what `receive` does.
+
+        Raises:
+            Malformed: `rtx-too-short`.
+        """
+        header, now = arrival.header, arrival.now
+        if not repair.receive(header, now):
+            self.drops.count("sequence-jump")
+            return False
+        if not header.payload_length:
+            self.drops.count("rtx-padding-only")  # a sender that probes the path
+            return False
+        payload_type = self._repaired_payload_types.get(header.payload_type)
+        stream = repair.media
+        number = stream.misses(original_sequence(arrival.buffer, header))
+        if number < 0 or payload_type is None:
+            self.drops.count("rtx-not-missing")
+            return False
+        stream.repair(number, now)
+        packet = original_packet(arrival.buffer, header, stream.ssrc, payload_type)
+        arrival.read(packet, len(packet), now, arrival.unix_now)
+        return self._forward(stream, number, arrival)
+
+    def _forward(self, stream: InboundStream, number: int, arrival: Arrival) -> bool:
+        """Hand a packet that was not seen before to every consumer."""
+        header = arrival.header
         if stream.reception.restarts != self._restarts:
             self._resync(stream)
-        if not header.payload_length:
-            self._skip(number)
-            return False
         payload_type = self._payload_types.get(header.payload_type)
         if payload_type is None:
             self.drops.count("unknown-payload-type")
             return False
-        test = self._key_frame_tests[header.payload_type]
         if self.paused or not self.active:
             self.drops.count("producer-paused" if self.paused else "encoding-inactive")
             return False
-        key_frame = test is not None and test(buffer, header.payload_offset, header.payload_length)
-        waiting = self._relay(buffer, header, payload_type, number, key_frame, unix_now) if self._groups else False
+        if self._groups and stream.kept:
+            stream.history.store(number, arrival.copy(), arrival.now)
+        if not header.payload_length:
+            self._skip(number, arrival, payload_type)
+            return False
+        test = self._key_frame_tests[header.payload_type]
+        key_frame = test is not None and test(arrival.buffer, header.payload_offset, header.payload_length)
         if key_frame:
             stream.key_frames.received()
-        return waiting
+            if stream.nack is not None:
+                stream.nack.key_frame(number)
+            if number < stream.newest:
+                return self._start_late(stream, number, arrival, payload_type)
+        return self._relay(arrival, payload_type, number, key_frame)
 
-    def _relay(
-        self,
-        buffer: Buffer,
-        header: RtpHeader,
-        payload_type: int,
-        number: int,
-        key_frame: bool,
-        unix_now: float,
-    ) -> bool:
-        elements = find_extensions(buffer, header) if header.extension_length else {}
-        send_time = abs_send_time_from_seconds(unix_now) if self._timed else 0
-        timestamp = header.timestamp
+    def _relay(self, arrival: Arrival, payload_type: int, number: int, key_frame: bool) -> bool:
+        send_time = abs_send_time_from_seconds(arrival.unix_now) if self._timed else 0
+        timestamp = arrival.header.timestamp
         waiting = False
         for group in self._groups.values():
             if payload_type not in group.payload_types:
@@ -201,19 +261,74 @@ class Producer:
                     consumer.skip(number, "payload-type-not-negotiated")
                 continue
             form = group.form
-            form.render(buffer, header, elements, payload_type, send_time)
+            form.render(arrival, payload_type, send_time)
             for consumer in group.consumers:
                 if consumer.active and not consumer.relay(form, number, timestamp, key_frame):
                     waiting = waiting or consumer.wants_key_frame
         return waiting
 
-    def _skip(self, number: int) -> None:
+    def _start_late(self, stream: InboundStream, number: int, arrival: Arrival, payload_type: int) -> bool:
+        """A key frame whose first packet was overtaken, or lost: who waits begins here, with what came before it."""
+        starting = [consumer for consumer in self.consumers.values() if consumer.wants_key_frame]
+        waiting = self._relay(arrival, payload_type, number, True)
+        started = [consumer for consumer in starting if not consumer.wants_key_frame]
+        if started:
+            for later in range(number + 1, stream.newest + 1):
+                packet = stream.history.find(later, arrival.now)
+                if packet is not None:
+                    self._again.read(packet, len(packet), arrival.now, arrival.unix_now)
+                    self._replay(started, later)
+        return waiting
+
+    def _replay(self, consumers: Iterable[Consumer], number: int) -> None:
+        """Send consumers the packet in `_again`, which came before they could take it."""
+        header = self._again.header
+        for consumer in consumers:
+            form = self._render_again(consumer)
+            if form is None or not header.payload_length:
+                consumer.skip(number, "payload-type-not-negotiated" if form is None else "padding-only")
+            else:
+                consumer.relay(form, number, header.timestamp, False)
+
+    def _render_again(self, consumer: Consumer) -> PacketForm | None:
+        """The packet in `_again` in the form of a consumer; None when it does not take that codec."""
+        again = self._again
+        group = self._groups[consumer.form_key]
+        payload_type = self._payload_types[again.header.payload_type]
+        if payload_type not in group.payload_types:
+            return None
+        group.form.render(again, payload_type, abs_send_time_from_seconds(again.unix_now))
+        return group.form
+
+    def _skip(self, number: int, arrival: Arrival, payload_type: int) -> None:
+        """Leave out a packet without payload; who was sent a later one already gets it, or its number stays a hole."""
         self.drops.count("padding-only")
-        if not self.paused:
-            for consumer in self.consumers.values():
-                consumer.skip(number, "padding-only")
+        for group in self._groups.values():
+            late = [consumer for consumer in group.consumers if not consumer.skip(number, "padding-only")]
+            if late:
+                group.form.render(arrival, payload_type, abs_send_time_from_seconds(arrival.unix_now))
+                for consumer in late:
+                    consumer.relay(group.form, number, arrival.header.timestamp, False)
 
     def _resync(self, stream: InboundStream) -> None:
         self._restarts = stream.reception.restarts
         for consumer in self.consumers.values():
             consumer.resync()
+
+    # ---------------------------------------------------------------- packets asked for again
+
+    def resend(self, consumer: Consumer, outputs: Iterable[int], now: float, unix_now: float) -> None:
+        """Send a consumer again what it says it has not got: the 16-bit numbers as it knows them (RFC 4585 6.2.1)."""
+        stream = next(iter(self.streams.values()), None)
+        again = self._again
+        for output in outputs:
+            number = consumer.sent_as(output)
+            packet = None if stream is None or number < 0 else stream.history.find(number, now)
+            if packet is None:
+                consumer.drops.count("nack-not-kept")
+                continue
+            again.read(packet, len(packet), now, unix_now)
+            if consumer.may_resend(number, again.header.payload_length, now):
+                form = self._render_again(consumer)
+                if form is not None:
+                    consumer.resend(form, output, again.header.timestamp)

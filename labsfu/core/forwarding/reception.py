@@ -88,6 +88,11 @@ class Reception:
         self.received += 1
         return self._cycles + sequence
 
+    def extend(self, sequence: int) -> int:
+        """The extended number of a 16-bit one near the highest received; nothing is counted."""
+        highest = self._cycles + self._max_sequence
+        return highest + ((sequence - self._max_sequence + 0x8000) & 0xFFFF) - 0x8000
+
     def arrive(self, timestamp: int, now: float) -> None:
         """Take in the RTP timestamp of a packet that arrived at `now` (seconds), for the jitter."""
         transit = now * self._clock_rate - timestamp

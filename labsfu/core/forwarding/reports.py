@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from labsfu.core.forwarding.consumer import Consumer
+from labsfu.core.forwarding.inbound import RepairStream
 from labsfu.core.forwarding.producer import Producer
+from labsfu.core.rtcp.bye import Bye
 from labsfu.core.rtcp.compound import RtcpPacket
 from labsfu.core.rtcp.ntp import ntp_from_unix
 from labsfu.core.rtcp.remb import Remb
-from labsfu.core.rtcp.reports import MAX_BLOCKS, ReceiverReport, SenderReport
+from labsfu.core.rtcp.reports import MAX_BLOCKS, ReceiverReport, ReportBlock, SenderReport
 from labsfu.core.rtcp.sdes import CNAME, SdesChunk, SdesItem, SourceDescription
 from labsfu.wire.base import ABSENT
 from labsfu.wire.rtp import MediaKind
@@ -70,7 +73,8 @@ def sender_reports(
             )
         )
         cname = consumer.rtp_parameters.rtcp.cname
-        chunks.append(SdesChunk(consumer.ssrc, (SdesItem(CNAME, b"" if cname is ABSENT else cname.encode()[:255]),)))
+        item = SdesItem(CNAME, b"" if cname is ABSENT else cname.encode()[:255])
+        chunks.extend(SdesChunk(ssrc, (item,)) for ssrc in consumer.ssrcs)
     return [*reports, *_descriptions(chunks)]
 
 
@@ -89,19 +93,24 @@ def _descriptions(chunks: Iterable[SdesChunk]) -> list[RtcpPacket]:
     return [*packets, SourceDescription(tuple(taken))] if taken else packets
 
 
-def receiver_reports(producers: Sequence[Producer], own_ssrc: int, now: float) -> list[RtcpPacket]:
+def farewell(consumer: Consumer, own_ssrc: int) -> bytes:
+    """A compound that says that a consumer's streams end (RFC 3550 6.6)."""
+    return ReceiverReport(own_ssrc).encode() + Bye(consumer.ssrcs).encode()
+
+
+def receiver_reports(
+    producers: Sequence[Producer], repairs: Iterable[tuple[Producer, RepairStream]], own_ssrc: int, now: float
+) -> list[RtcpPacket]:
     """RR on each stream that we heard, and a REMB for those whose codec takes one."""
     blocks = []
-    remb_ssrcs: list[int] = []
-    for producer in producers:
-        for stream in producer.streams.values():
-            if ("goog-remb", "") in producer.feedback:
-                remb_ssrcs.append(stream.ssrc)
-            if is_due(stream.last_report_at, producer.terms.kind, now):
-                block = stream.report_block(now)
-                if block is not None:
-                    stream.last_report_at = now
-                    blocks.append(block)
+    heard = [(producer, stream) for producer in producers for stream in producer.streams.values()]
+    for producer, stream in (*heard, *repairs):
+        if is_due(stream.last_report_at, producer.terms.kind, now):
+            block = stream.report_block(now)
+            if block is not None:
+                stream.last_report_at = now
+                blocks.append(_with_loss_behind(block, producer))
+    remb_ssrcs = [stream.ssrc for producer, stream in heard if _takes_remb(producer)]
     packets: list[RtcpPacket] = [
         ReceiverReport(own_ssrc, tuple(blocks[i : i + MAX_BLOCKS])) for i in range(0, len(blocks), MAX_BLOCKS)
     ]
@@ -112,9 +121,25 @@ def receiver_reports(producers: Sequence[Producer], own_ssrc: int, now: float) -
     return packets
 
 
+def _with_loss_behind(block: ReportBlock, producer: Producer) -> ReportBlock:
+    """The loss that the worst receiver sees, if that is more: it is for it that an encoder adds redundancy.
+
+    Opus with in-band FEC codes by the loss that it is told (RFC 7587 3.3; mediasoup 3.2).
+    """
+    if not producer.adds_redundancy:
+        return block
+    worst = max((consumer.fraction_lost for consumer in producer.consumers.values()), default=0)
+    return replace(block, fraction_lost=max(block.fraction_lost, worst))
+
+
+def _takes_remb(producer: Producer) -> bool:
+    """Only who gets no transport-wide feedback: a sender has one estimate."""
+    return ("goog-remb", "") in producer.feedback and not producer.transport_cc
+
+
 def _allowed_bitrate(producers: Sequence[Producer]) -> int:
     """bit/s for all that take a REMB together: generous, unless every one of their encodings has a maximum."""
-    told = [producer for producer in producers if ("goog-remb", "") in producer.feedback]
+    told = [producer for producer in producers if _takes_remb(producer)]
     maxima = [encoding.max_bitrate for producer in told for encoding in producer.rtp_parameters.encodings]
     limits = [maximum for maximum in maxima if isinstance(maximum, int) and maximum > 0]  # 0: no maximum
     return min(GENEROUS_BITRATE, sum(limits)) if limits and len(limits) == len(maxima) else GENEROUS_BITRATE

@@ -173,7 +173,7 @@ class Router:
     def want_key_frame(self, consumer: Consumer, now: float) -> None:
         """Ask the producer of a consumer for a key frame, unless it was just asked."""
         producer, session, _ = self.producers[consumer.names.producer_id]
-        session.request_key_frame(producer, now)
+        session.requests.key_frame(producer, now)
 
     def _refresh(self, consumer: Consumer, now: float) -> None:
         if consumer.refresh() and consumer.wants_key_frame:

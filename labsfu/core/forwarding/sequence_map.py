@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 
 # How far back a late packet may still be mapped; older ones are dropped (RFC 3550 A.1 has MAX_MISORDER 100;
 # mediasoup 1500).
 HISTORY = 1500
 
 DROPPED = -1
+
+# Less than any output: the first one is 0 at least, and what follows is higher.
+_NONE = -2
 
 
 class SequenceMap:
@@ -46,12 +49,20 @@ class SequenceMap:
         self._dropped.clear()
         self._synced = True
 
-    def drop(self, number: int) -> None:
-        """Leave `number` out, if nothing after it was sent yet; else its gap stays."""
+    def drop(self, number: int) -> bool:
+        """Leave `number` out, if nothing after it was sent yet; else its gap stays, and this gives False."""
+        dropped = self._dropped
         if number > self._highest_in:
-            insort(self._dropped, number)
+            dropped.append(number)
             self._highest_in = number
             self._forget_old()
+            return True
+        # Behind a number that was dropped or never sent there may still be room.
+        output = self._late_output(number)
+        if output <= self._highest_out:
+            return False
+        insort(dropped, number)
+        return True
 
     def map(self, number: int) -> int:
         """The output number (16 bits) of an input number, or DROPPED."""
@@ -62,14 +73,42 @@ class SequenceMap:
             return output & 0xFFFF
         return self._map_late(number)
 
-    def _map_late(self, number: int) -> int:
-        if number < self._floor or number <= self._highest_in - HISTORY:
+    def unmap(self, output: int) -> int:
+        """The extended input number that was, or if it comes late would be, sent as the 16-bit number `output`.
+
+        DROPPED when there is none: never reached, older than HISTORY, or from before the last `sync`.
+        """
+        if not self._synced:
             return DROPPED
+        highest_out = self._highest_out
+        place = highest_out - ((highest_out - output) & 0xFFFF) - self._base
+        # The n-th dropped number moves all later ones down by one: the places that come after it are those from
+        # dropped[n] - n on.
+        dropped = self._dropped
+        number = place + bisect_right(range(len(dropped)), place, key=lambda n: dropped[n] - n)
+        return number if self._remembered(number) else DROPPED
+
+    def _remembered(self, number: int) -> bool:
+        return number >= self._floor and number > self._highest_in - HISTORY
+
+    def _map_late(self, number: int) -> int:
+        output = self._late_output(number)
+        if output == _NONE:
+            return DROPPED
+        if output > self._highest_out:
+            # What came after it was left out.
+            self._highest_out = output
+        return output & 0xFFFF
+
+    def _late_output(self, number: int) -> int:
+        """The output (not cut to 16 bits) of a number that is not ahead of all others, or _NONE."""
+        if not self._remembered(number):
+            return _NONE
         dropped = self._dropped
         before = bisect_left(dropped, number)
         if before < len(dropped) and dropped[before] == number:
-            return DROPPED
-        return (number + self._base - before) & 0xFFFF
+            return _NONE
+        return number + self._base - before
 
     def _forget_old(self) -> None:
         """Fold what no late packet can ask for any more into the base."""
@@ -78,4 +117,3 @@ class SequenceMap:
         if count:
             del self._dropped[:count]
             self._base -= count
-            self._floor = max(self._floor, oldest)

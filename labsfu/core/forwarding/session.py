@@ -6,20 +6,28 @@ from collections.abc import Callable
 
 from labsfu.core.drops import Drops
 from labsfu.core.entropy import Entropy
+from labsfu.core.forwarding.arrival import Arrival
+from labsfu.core.forwarding.arrival_log import ArrivalLog
 from labsfu.core.forwarding.consumer import Consumer
-from labsfu.core.forwarding.inbound import InboundStream
 from labsfu.core.forwarding.link import Link
 from labsfu.core.forwarding.listener import RtpListener
 from labsfu.core.forwarding.producer import Producer
-from labsfu.core.forwarding.reports import compounds, receiver_reports, sender_reports
+from labsfu.core.forwarding.reports import compounds, farewell, receiver_reports, sender_reports
+from labsfu.core.forwarding.requests import SenderRequests
+from labsfu.core.forwarding.round_trips import RoundTrips
 from labsfu.core.forwarding.sender_clock import SenderClock
+from labsfu.core.rtcp.bye import Bye
 from labsfu.core.rtcp.compound import RtcpPacket, parse_compound
-from labsfu.core.rtcp.fir import FirEntry, FullIntraRequest
+from labsfu.core.rtcp.fir import FullIntraRequest
 from labsfu.core.rtcp.nack import Nack
+from labsfu.core.rtcp.ntp import ntp_from_unix
 from labsfu.core.rtcp.pli import PictureLossIndication
 from labsfu.core.rtcp.reports import ReceiverReport, ReportBlock, SenderReport
 from labsfu.core.rtcp.unknown import Unknown
-from labsfu.core.rtp.packet import Buffer, RtpHeader
+from labsfu.core.rtcp.xr import Dlrr, ExtendedReport, ReceiverReferenceTime
+from labsfu.core.rtp.packet import Buffer
+from labsfu.core.rtp.values import decode_transport_sequence
+from labsfu.core.uris import TRANSPORT_WIDE_CC
 from labsfu.wire.ids import ProducerId
 
 FIRST_REPORT = 0.5
@@ -47,14 +55,16 @@ class MediaSession:
         self._unix_offset = unix_offset
         self._drops = drops
         self._key_frame_wanted = key_frame_wanted
-        self._key_frame_requested = key_frame_requested
         self._clock = SenderClock()
         self._listener = RtpListener(self._clock, link.release)
-        self._header = RtpHeader()
+        self._arrival = Arrival()
         self._own_ssrc = entropy.integer(1, 0xFFFFFFFF)
-        self._fir_sequence = 0
         self._next_report: float | None = None
+        self._transport_sequence_id = 0
+        self._arrivals = ArrivalLog(self._own_ssrc)
+        self.round_trips = RoundTrips()
         self.producers: dict[ProducerId, Producer] = {}
+        self.requests = SenderRequests(link, self.producers, self._own_ssrc, self.round_trips, key_frame_requested)
         self.consumers: dict[int, Consumer] = {}
         self.sources: dict[str, Producer] = {}
         """The producers of our consumers, by id."""
@@ -69,6 +79,8 @@ class MediaSession:
         cname = producer.terms.consumable.rtcp.cname
         self.cname = self.cname or (cname if isinstance(cname, str) else "")
         self._listener.add(producer)
+        if producer.transport_cc:
+            self._transport_sequence_id = producer.extension_id(TRANSPORT_WIDE_CC) or 0
 
     def remove_producer(self, producer: Producer) -> None:
         """Listen for it no more. Idempotent."""
@@ -83,7 +95,10 @@ class MediaSession:
     def remove_consumer(self, consumer: Consumer) -> None:
         """Let it send no more. Idempotent."""
         if self.consumers.pop(consumer.ssrc, None) is not None:
-            self._link.forget_sent(consumer.ssrc)
+            if self._link.up and consumer.packets:
+                self._link.send_rtcp(farewell(consumer, self._own_ssrc))
+            for ssrc in consumer.ssrcs:
+                self._link.forget_sent(ssrc)
         if all(c.names.producer_id != consumer.names.producer_id for c in self.consumers.values()):
             self.sources.pop(consumer.names.producer_id, None)
 
@@ -96,33 +111,65 @@ class MediaSession:
         if self._link.up:
             for producer in self.producers.values():
                 if producer.wants_key_frame:
-                    self.request_key_frame(producer, now)
+                    self.requests.key_frame(producer, now)
 
     # ---------------------------------------------------------------- packets in
 
     def knows(self, ssrc: int) -> bool:
         """Whether a packet of this SSRC was identified before."""
-        return ssrc in self._listener.streams
+        return self._listener.knows(ssrc)
+
+    def uses(self, ssrc: int) -> bool:
+        """Whether this SSRC is taken: received, or sent."""
+        return self.knows(ssrc) or any(ssrc in consumer.ssrcs for consumer in self.consumers.values())
 
     def receive_rtp(self, buffer: Buffer, length: int, now: float) -> bool:
         """Take in one decrypted RTP packet.
 
         Returns:
-            True when a key frame was asked for, which may have set a timer.
+            True when it may have set a timer.
 
         Raises:
             Malformed: it is not RTP, or nobody's.
         """
-        header = self._header
-        header.read(buffer, length)
-        known = self._listener.streams.get(header.ssrc)
+        arrival = self._arrival
+        arrival.read(buffer, length, now, now + self._unix_offset)
+        timer = bool(self._transport_sequence_id) and self._receive_transport_sequence(arrival)
+        known = self._listener.streams.get(arrival.header.ssrc)
         if known is None:
-            known = self._listener.identify(buffer, header)
-            self._link.hold(header.ssrc)  # its keys' state is kept as long as it is known
-        if known[0].receive(known[1], buffer, header, now, now + self._unix_offset):
-            self.request_key_frame(known[0], now)
+            return self._receive_other(arrival) or timer
+        producer, stream = known
+        if producer.receive(stream, arrival):
+            self.requests.key_frame(producer, now)
             return True
-        return False
+        if stream.gap:
+            stream.gap = False
+            return True
+        return timer
+
+    def _receive_transport_sequence(self, arrival: Arrival) -> bool:
+        element = arrival.elements.get(self._transport_sequence_id)
+        if element is None:
+            return False
+        sequence = decode_transport_sequence(arrival.buffer, *element)
+        return self._arrivals.receive(sequence, arrival.header.ssrc, arrival.now)
+
+    def _receive_other(self, arrival: Arrival) -> bool:
+        """A packet of an SSRC that is new, or that repairs another."""
+        ssrc = arrival.header.ssrc
+        if not self._listener.knows(ssrc):
+            self._listener.identify(arrival)
+            self._link.hold(ssrc)  # its keys' state is kept as long as it is known
+        known = self._listener.streams.get(ssrc)
+        if known is not None:
+            producer = known[0]
+            waiting = producer.receive(known[1], arrival)
+        else:
+            producer, repair = self._listener.repairs[ssrc]
+            waiting = producer.receive_repair(repair, arrival)
+        if waiting:
+            self.requests.key_frame(producer, arrival.now)
+        return waiting
 
     def receive_rtcp(self, data: Buffer, now: float) -> None:
         """Take in one decrypted compound packet.
@@ -130,15 +177,13 @@ class MediaSession:
         Raises:
             Malformed: it does not parse.
         """
-        for packet in parse_compound(data, transport_cc=False):  # it is not offered: not worth expanding
+        for packet in parse_compound(data, transport_cc=False):  # nothing estimates by it yet: not worth expanding
             self._receive_packet(packet, now)
 
     def _receive_packet(self, packet: RtcpPacket, now: float) -> None:
         match packet:
             case SenderReport():
-                known = self._listener.streams.get(packet.ssrc)
-                if known is not None:
-                    known[1].receive_report(packet, now, now + self._unix_offset)
+                self._receive_sender_report(packet, now)
                 self._receive_blocks(packet.blocks, now)
             case ReceiverReport():
                 self._receive_blocks(packet.blocks, now)
@@ -148,11 +193,48 @@ class MediaSession:
                 for entry in packet.entries:
                     self._key_frame_asked(entry.ssrc, now)
             case Nack():
-                self._drops.count("rtcp-nack-not-negotiated")
+                self._packets_asked(packet, now)
+            case ExtendedReport():
+                self._receive_extended(packet, now)
+            case Bye():
+                self._receive_bye(packet)
             case Unknown():
                 self._drops.count("rtcp-unknown-type")
             case _:
-                pass  # SDES, BYE, XR, REMB, transport-cc: understood; nothing here acts on them
+                pass  # SDES, REMB, transport-cc: understood; nothing here acts on them
+
+    def _receive_sender_report(self, report: SenderReport, now: float) -> None:
+        known = self._listener.streams.get(report.ssrc) or self._listener.repairs.get(report.ssrc)
+        if known is not None:
+            known[1].receive_report(report, now, now + self._unix_offset)
+
+    def _receive_extended(self, report: ExtendedReport, now: float) -> None:
+        """Round trips of those who send nothing (RFC 3611 4.4, 4.5)."""
+        for block in report.blocks:
+            if isinstance(block, ReceiverReferenceTime):
+                self.round_trips.requested(report.ssrc, block, now)
+            elif isinstance(block, Dlrr):
+                for item in block.items:
+                    if item.ssrc == self._own_ssrc:
+                        self.round_trips.answered(item, ntp_from_unix(now + self._unix_offset))
+
+    def _receive_bye(self, bye: Bye) -> None:
+        """Ask nothing more of a stream that ended; should it go on, it begins anew (RFC 3550 6.6)."""
+        for ssrc in bye.ssrcs:
+            known = self._listener.streams.get(ssrc)
+            if known is not None:
+                known[1].ended = True
+
+    def _packets_asked(self, nack: Nack, now: float) -> None:
+        consumer = self.consumers.get(nack.media_ssrc)
+        if consumer is None:
+            self._drops.count("rtcp-unknown-ssrc")
+        elif consumer.resends is None:
+            self._drops.count("rtcp-nack-not-negotiated")
+        elif consumer.active:
+            consumer.nacked += len(nack.sequence_numbers)
+            source = self.sources[consumer.names.producer_id]
+            source.resend(consumer, nack.sequence_numbers, now, now + self._unix_offset)
 
     def _receive_blocks(self, blocks: tuple[ReportBlock, ...], now: float) -> None:
         for block in blocks:
@@ -169,42 +251,28 @@ class MediaSession:
 
     # ---------------------------------------------------------------- RTCP out
 
-    def request_key_frame(self, producer: Producer, now: float) -> None:
-        """Ask the peer for a key frame of each stream of a producer, unless it was just asked."""
-        for stream in producer.streams.values():
-            if self._link.up and stream.key_frames.want(now):
-                self._send_key_frame_request(producer, stream)
-
-    def _send_key_frame_request(self, producer: Producer, stream: InboundStream) -> None:
-        """PLI (RFC 4585 6.3.1), else FIR (RFC 5104 4.3.1), else nothing can be done."""
-        ssrc = stream.ssrc
-        if ("nack", "pli") in producer.feedback:
-            self._link.send_rtcp(PictureLossIndication(self._own_ssrc, ssrc).encode())
-        elif ("ccm", "fir") in producer.feedback:
-            self._fir_sequence = (self._fir_sequence + 1) & 0xFF
-            self._link.send_rtcp(FullIntraRequest(self._own_ssrc, (FirEntry(ssrc, self._fir_sequence),)).encode())
-        else:
-            return
-        self._key_frame_requested(producer, ssrc)
-
     def tick(self, now: float) -> None:
-        """Do what is due: repeat key-frame requests, send reports."""
+        """Do what is due: ask the sender, tell it what arrived, send reports."""
         if not self._link.up:
             return
-        for producer in self.producers.values():
-            for stream in producer.streams.values():
-                if not producer.watched:
-                    stream.key_frames.forget()
-                elif stream.key_frames.tick(now):
-                    self._send_key_frame_request(producer, stream)
+        self.requests.tick(now)
+        for feedback in self._arrivals.due(now):
+            self._link.send_rtcp(feedback.encode())
         if self._next_report is not None and now >= self._next_report:
             self._report(now)
 
     def _report(self, now: float) -> None:
         """Send what is due, then wait 1.0 to 1.5 s (mediasoup 3.7; RFC 3550 6.2 wants the randomness)."""
         self._next_report = now + 1.0 + self._entropy.fraction() / 2
-        sent = sender_reports(self.consumers.values(), self.sources, now, now + self._unix_offset)
-        received = receiver_reports(list(self.producers.values()), self._own_ssrc, now)
+        unix_now = now + self._unix_offset
+        sent = sender_reports(self.consumers.values(), self.sources, now, unix_now)
+        if sent:
+            answer = self.round_trips.answer(now)
+            if answer is not None:
+                sent.append(ExtendedReport(self._own_ssrc, (answer,)))
+        received = receiver_reports(list(self.producers.values()), self._listener.repairs.values(), self._own_ssrc, now)
+        if received:
+            received.append(ExtendedReport(self._own_ssrc, (self.round_trips.request(ntp_from_unix(unix_now)),)))
         for compound in (*compounds(sent), *compounds(received)):
             self._link.send_rtcp(compound)
 
@@ -212,10 +280,5 @@ class MediaSession:
         """When `tick` has something to do; nothing while the link is down."""
         if not self._link.up:
             return None
-        due = [] if self._next_report is None else [self._next_report]
-        for producer in self.producers.values():
-            for stream in producer.streams.values():
-                at = stream.key_frames.deadline()
-                if at is not None:
-                    due.append(at)
-        return min(due, default=None)
+        due = [at for at in (self._next_report, self._arrivals.deadline()) if at is not None]
+        return min((*due, *self.requests.deadlines()), default=None)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from labsfu.core.ortc.match import find_codec
-from labsfu.core.ortc.supported import DYNAMIC_PAYLOAD_TYPES, OFFERED_TODAY, Offer, supported_capabilities
+from labsfu.core.ortc.supported import DYNAMIC_PAYLOAD_TYPES, OFFER_EVERYTHING, Offer, supported_capabilities
 from labsfu.core.ortc.validate import validate_codec_capability
 from labsfu.errors import InvalidValue, Unsupported
 from labsfu.wire.base import Absent
@@ -15,7 +15,7 @@ from labsfu.wire.rtp import MediaKind, RtpCapabilities, RtpCodecCapability
 
 
 def generate_router_rtp_capabilities(
-    media_codecs: Sequence[RtpCodecCapability], offer: Offer = OFFERED_TODAY
+    media_codecs: Sequence[RtpCodecCapability], offer: Offer = OFFER_EVERYTHING
 ) -> RtpCapabilities:
     """A router's capabilities: its media codecs with payload types and feedback, and all header extensions.
 

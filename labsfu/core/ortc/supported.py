@@ -30,7 +30,6 @@ class Offer(Wire):
     dependency_descriptor: bool = False
 
 
-OFFERED_TODAY = Offer()
 OFFER_EVERYTHING = Offer(transport_cc=True, nack=True, dependency_descriptor=True)
 
 NACK = RtcpFeedback(type="nack")

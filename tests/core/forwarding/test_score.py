@@ -17,6 +17,30 @@ def test_one_report(expected: int, lost: int, score: int) -> None:
     assert made.value == score
 
 
+@pytest.mark.parametrize(
+    ("lost", "repaired", "retransmitted", "score"),
+    [
+        # Of 100 expected; the exact figures were reckoned by hand from mediasoup's formula.
+        pytest.param(20, 0, 0, 4, id="nothing repaired: 4.10"),
+        pytest.param(20, 0, 40, 4, id="sent again in vain: 4.10"),
+        pytest.param(20, 20, 20, 6, id="all repaired, nothing wasted: 6.46"),
+        pytest.param(20, 20, 0, 6, id="all repaired, nobody counted what was sent for it: 6.46"),
+        pytest.param(20, 20, 5, 6, id="all repaired, with fewer than that, which cannot be: 6.46"),
+        pytest.param(20, 20, 40, 5, id="half of it wasted: 5.17"),
+        pytest.param(10, 10, 10, 9, id="little to repair: 8.79"),
+        pytest.param(10, 10, 100, 7, id="most of it wasted: 6.76"),
+        pytest.param(50, 50, 50, 1, id="much to repair: 1.29"),
+        pytest.param(5, 100, 0, 10, id="more than was lost counts as what was lost: 9.65"),
+        pytest.param(0, 10, 10, 10, id="nothing was lost"),
+        pytest.param(20, -3, 0, 4, id="less than none: 4.10"),
+    ],
+)
+def test_a_repaired_loss_counts_less(lost: int, repaired: int, retransmitted: int, score: int) -> None:
+    made = Score()
+    made.report(100, lost, repaired, retransmitted)
+    assert made.value == score
+
+
 def test_nobody_has_reported_yet() -> None:
     assert Score().value == 10
 

@@ -34,7 +34,7 @@ OPUS_AND_VP8 = (
 )
 FULL_ROUTER = generate_router_rtp_capabilities(OPUS_AND_VP8, OFFER_EVERYTHING)
 """Opus 100, VP8 101, RTX 102."""
-TODAYS_ROUTER = generate_router_rtp_capabilities(OPUS_AND_VP8)
+BARE_ROUTER = generate_router_rtp_capabilities(OPUS_AND_VP8, Offer())
 """Opus 100, VP8 101."""
 
 

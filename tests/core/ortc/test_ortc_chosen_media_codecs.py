@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from labsfu.core.codecs.registry import can_be_joined
 from labsfu.core.ortc.capabilities import generate_router_rtp_capabilities
 from labsfu.core.ortc.media_codecs import choose_media_codecs
+from labsfu.core.ortc.mime import is_rtx
 from labsfu.core.ortc.supported import DEFAULT_MEDIA_CODECS
 from labsfu.errors import CommandError, InvalidValue, Unsupported
 from labsfu.wire.rtp import RtpCodecCapability
@@ -19,13 +20,14 @@ BASELINE = capability("video/H264", packetization_mode=1, profile_level_id="42e0
 
 def offered(*choices: str | RtpCodecCapability) -> list[tuple[str, object]]:
     router = generate_router_rtp_capabilities(choose_media_codecs(choices, can_be_joined))
-    return [(codec.mime_type, codec.preferred_payload_type) for codec in router.codecs]
+    media = (codec for codec in router.codecs if not is_rtx(codec))
+    return [(codec.mime_type, codec.preferred_payload_type) for codec in media]
 
 
 def test_names_mean_the_default_codecs_in_the_order_given() -> None:
     names = [codec.mime_type.partition("/")[2] for codec in DEFAULT_MEDIA_CODECS]
     assert choose_media_codecs(names, can_be_joined) == DEFAULT_MEDIA_CODECS
-    assert offered("h264", "AUDIO/OPUS", "pcmu") == [("video/H264", 100), ("audio/opus", 101), ("audio/PCMU", 0)]
+    assert offered("h264", "AUDIO/OPUS", "pcmu") == [("video/H264", 100), ("audio/opus", 102), ("audio/PCMU", 0)]
 
 
 def test_a_name_that_no_default_codec_has_means_a_supported_one() -> None:
@@ -34,7 +36,7 @@ def test_a_name_that_no_default_codec_has_means_a_supported_one() -> None:
 
 def test_several_formats_of_one_codec_are_given_in_full() -> None:
     at_120 = replace(HIGH, preferred_payload_type=120)
-    assert offered(at_120, BASELINE, "VP8") == [("video/H264", 120), ("video/H264", 100), ("video/VP8", 101)]
+    assert offered(at_120, BASELINE, "VP8") == [("video/H264", 120), ("video/H264", 101), ("video/VP8", 103)]
 
 
 @pytest.mark.parametrize(

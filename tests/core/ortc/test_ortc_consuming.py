@@ -18,9 +18,9 @@ from labsfu.wire.rtp import (
     RtxParameters,
 )
 from tests.core.ortc.material import (
+    BARE_ROUTER,
     BASE_SSRC,
     FULL_ROUTER,
-    TODAYS_ROUTER,
     capability,
     codec,
     knowing,
@@ -97,9 +97,9 @@ def test_bandwidth_feedback_needs_the_extension_that_it_measures_by(
     assert got.codecs[0].rtcp_feedback == kept
 
 
-def test_today_a_client_gets_remb_by_abs_send_time_and_nothing_that_is_not_offered() -> None:
+def test_a_client_gets_remb_by_abs_send_time_and_nothing_that_is_not_offered() -> None:
     client = knowing(VP8, RTX, feedback=EVERYTHING, extensions=(MID, ABS_SEND_TIME, TCC))
-    got = consumed(video(TODAYS_ROUTER), client)
+    got = consumed(video(BARE_ROUTER), client)
     assert [item.mime_type for item in got.codecs] == ["video/VP8"]
     assert got.codecs[0].rtcp_feedback == (NACK_PLI, CCM_FIR, GOOG_REMB)
     assert uris_of(got) == [MID, ABS_SEND_TIME]

@@ -9,8 +9,8 @@ from labsfu.core.ortc.supported import CCM_FIR, NACK, NACK_PLI
 from labsfu.wire.base import ABSENT
 from labsfu.wire.rtp import MediaKind, ProducerType, RtpCapabilities, RtpParameters, RtxParameters
 from tests.core.ortc.material import (
+    BARE_ROUTER,
     FULL_ROUTER,
-    TODAYS_ROUTER,
     capability,
     codec,
     produced,
@@ -55,7 +55,7 @@ def test_with_rtx_a_pipe_has_nack_and_rtx_streams_too() -> None:
 
 
 def test_a_pipe_cannot_have_rtx_that_the_router_does_not_offer() -> None:
-    got = piped(TODAYS_ROUTER, enable_rtx=True)
+    got = piped(BARE_ROUTER, enable_rtx=True)
     assert [(item.payload_type, item.rtcp_feedback) for item in got.codecs] == [(101, (NACK_PLI, CCM_FIR))]
     assert [item.rtx for item in got.encodings] == [ABSENT, ABSENT]
 

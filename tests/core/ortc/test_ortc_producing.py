@@ -16,9 +16,9 @@ from labsfu.errors import CommandError, InvalidValue, Unsupported
 from labsfu.wire.base import ABSENT
 from labsfu.wire.rtp import MediaKind, ProducerType, RtpEncodingParameters, RtpParameters, RtxParameters
 from tests.core.ortc.material import (
+    BARE_ROUTER,
     BASE_SSRC,
     FULL_ROUTER,
-    TODAYS_ROUTER,
     capability,
     codec,
     produced,
@@ -146,7 +146,7 @@ def test_codecs_that_the_router_lacks_are_refused(parameters: RtpParameters) -> 
 
 def test_rtx_is_refused_where_the_router_offers_none() -> None:
     with pytest.raises(Unsupported) as refusal:
-        get_producer_rtp_mapping(sent(VP8, RTX), TODAYS_ROUTER, base_ssrc=1)
+        get_producer_rtp_mapping(sent(VP8, RTX), BARE_ROUTER, base_ssrc=1)
     assert refusal.value.slug == "unsupported-codec"
     assert "no RTX" in refusal.value.detail
 
@@ -182,8 +182,8 @@ def test_consumable_codecs_have_router_numbers_and_feedback_but_the_producers_pa
     assert (rtx.mime_type, rtx.payload_type, rtx.parameters) == ("video/rtx", 102, {"apt": 101})
 
 
-def test_today_a_consumable_has_no_rtx_and_no_nack() -> None:
-    _, _, consumable = produced(MediaKind.VIDEO, sent(VP8), TODAYS_ROUTER)
+def test_a_consumable_has_no_rtx_and_no_nack_where_the_router_offers_none() -> None:
+    _, _, consumable = produced(MediaKind.VIDEO, sent(VP8), BARE_ROUTER)
     assert [item.mime_type for item in consumable.codecs] == ["video/VP8"]
     assert consumable.codecs[0].rtcp_feedback == (NACK_PLI, CCM_FIR, GOOG_REMB)
 

@@ -25,9 +25,9 @@ from labsfu.wire.rtp import (
     RtxParameters,
 )
 from tests.core.ortc.material import (
+    BARE_ROUTER,
     BASE_SSRC,
     FULL_ROUTER,
-    TODAYS_ROUTER,
     capability,
     chromium_device,
     chromium_produces,
@@ -101,15 +101,15 @@ def test_chromium_simulcast_passes_the_chain() -> None:
 def test_chromiums_recorded_rtx_is_refused_while_no_retransmission_is_offered() -> None:
     event = chromium_produces("video-simple")
     with pytest.raises(Unsupported, match="offers no RTX"):
-        produced(event.kind, event.rtp_parameters, TODAYS_ROUTER)
+        produced(event.kind, event.rtp_parameters, BARE_ROUTER)
 
 
-def test_without_rtx_chromium_passes_the_chain_of_today() -> None:
+def test_without_rtx_chromium_passes_a_chain_that_offers_none() -> None:
     recorded = chromium_produces("video-simple").rtp_parameters
     parameters = msgspec.structs.replace(
         recorded, codecs=recorded.codecs[:1], encodings=(RtpEncodingParameters(ssrc=1342269841),)
     )
-    consumable = produced(MediaKind.VIDEO, parameters, TODAYS_ROUTER)[2]
+    consumable = produced(MediaKind.VIDEO, parameters, BARE_ROUTER)[2]
     got = get_consumer_rtp_parameters(consumable, chromium_device(), ssrc=7000, rtx_ssrc=8000, mid="1")
     assert [item.payload_type for item in got.codecs] == [101]
     assert got.codecs[0].rtcp_feedback == (GOOG_REMB, CCM_FIR, NACK_PLI)

@@ -20,7 +20,7 @@ from labsfu.core.ortc.supported import (
 from labsfu.core.ortc.validate import validate_rtp_capabilities
 from labsfu.errors import InvalidValue, Unsupported
 from labsfu.wire.rtp import MediaKind, RtpCapabilities, RtpCodecCapability
-from tests.core.ortc.material import OPUS_AND_VP8, TODAYS_ROUTER, capability, router_for
+from tests.core.ortc.material import BARE_ROUTER, FULL_ROUTER, OPUS_AND_VP8, capability, router_for
 
 OPUS = capability("audio/opus", 48000, channels=2, useinbandfec=1)
 VIDEO_FEEDBACK = (NACK, NACK_PLI, CCM_FIR, GOOG_REMB, TRANSPORT_CC)
@@ -124,20 +124,24 @@ def test_malformed_media_codecs_are_refused() -> None:
 def test_a_router_that_is_told_nothing_has_what_browsers_must_have() -> None:
     router = generate_router_rtp_capabilities(DEFAULT_MEDIA_CODECS)
     assert payload_types(router) == [
-        ("audio/opus", 100), ("video/VP8", 101), ("video/H264", 102),
+        ("audio/opus", 100), ("video/VP8", 101), ("video/rtx", 102), ("video/H264", 103), ("video/rtx", 104),
         ("audio/PCMU", 0), ("audio/PCMA", 8), ("audio/G722", 9),
     ]  # fmt: skip
-    assert router.codecs[2].parameters == {
+    assert router.codecs[3].parameters == {
         "level-asymmetry-allowed": 1,
         "packetization-mode": 1,
         "profile-level-id": "42e01f",
     }
 
 
-def test_today_neither_transport_cc_nor_retransmission_is_offered() -> None:
-    assert payload_types(TODAYS_ROUTER) == [("audio/opus", 100), ("video/VP8", 101)]
-    assert [codec.rtcp_feedback for codec in TODAYS_ROUTER.codecs] == [(), (NACK_PLI, CCM_FIR, GOOG_REMB)]
-    offered = {extension.uri for extension in TODAYS_ROUTER.header_extensions}
+def test_a_router_offers_all_that_it_supports() -> None:
+    assert generate_router_rtp_capabilities(OPUS_AND_VP8) == FULL_ROUTER
+
+
+def test_a_bare_offer_has_neither_transport_cc_nor_retransmission() -> None:
+    assert payload_types(BARE_ROUTER) == [("audio/opus", 100), ("video/VP8", 101)]
+    assert [codec.rtcp_feedback for codec in BARE_ROUTER.codecs] == [(), (NACK_PLI, CCM_FIR, GOOG_REMB)]
+    offered = {extension.uri for extension in BARE_ROUTER.header_extensions}
     assert offered == {item.uri for item in SUPPORTED_HEADER_EXTENSIONS} - {
         uris.TRANSPORT_WIDE_CC,
         uris.DEPENDENCY_DESCRIPTOR,
