@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check format bench docs schemathesis clean
+.PHONY: demo test check format bench loss loss-real docs schemathesis clean
 
 demo: $(READY)  ## server, three clients, a real call, a verdict
 	$(BIN)/labsfu demo
@@ -25,6 +25,12 @@ format: $(READY)
 bench: $(READY)  ## what forwarding a packet costs, how fast the API answers
 	$(BIN)/python -m tests.bench.forwarding
 	$(BIN)/python -m tests.bench.api_latency
+
+loss: $(READY)  ## docs/loss.md: frames through lossy networks, on invented time
+	$(BIN)/python -m tests.bench.loss
+
+loss-real: $(READY)  ## the same with aiortc and Chromium as receivers, in real time
+	$(BIN)/python -m tests.bench.loss_real
 
 docs: $(READY)  ## docs/rfc.md, from the markers in the tests
 	$(BIN)/python -m tests.support.rfc_index --write docs/rfc.md

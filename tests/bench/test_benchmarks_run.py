@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from tests.bench.forwarding import run
+import pytest
+
+from tests.bench.forwarding import CLEAN, LOSSY, run
 
 
-def test_forwarding_is_measured_without_an_unsent_packet() -> None:
-    result = run(consumers=2, rounds=1, forwarded=200)
+@pytest.mark.parametrize("case", [CLEAN, LOSSY])
+def test_forwarding_is_measured_without_an_unsent_packet(case: str) -> None:
+    result = run(case, consumers=2, rounds=1, forwarded=400)
     assert result.unsent == 0
     assert result.engine_us > 0
     assert result.ratio > 0

@@ -181,6 +181,9 @@ class Producer:
         group.consumers.remove(consumer)
         if not group.consumers:
             del self._groups[key]
+        if not self._groups:  # nobody is left who could miss a packet
+            for stream in self.streams.values():
+                stream.history.clear()
 
     # ---------------------------------------------------------------- packets in
 
