@@ -8,6 +8,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Sequence
 
+from labsfu.core.drop_reports import DropReports, Stream
 from labsfu.core.drops import Drops
 from labsfu.core.dtls.certificate import DtlsCertificate
 from labsfu.core.entropy import Entropy
@@ -17,6 +18,7 @@ from labsfu.core.outputs import Address, SocketId, Transmit
 from labsfu.core.srtp.buffer import SrtpBuffer
 from labsfu.core.stun.message import local_ufrag_of
 from labsfu.core.tables import Tables
+from labsfu.core.token_bucket import TokenBucket
 from labsfu.core.transport.demux import PacketKind, kind_of
 from labsfu.core.transport.webrtc import Surroundings, WebRtcTransport
 from labsfu.errors import Malformed
@@ -24,6 +26,9 @@ from labsfu.wire.commands import Command, Result
 from labsfu.wire.events import EngineEvent
 from labsfu.wire.rtp import RtpCapabilities, RtpCodecCapability
 from labsfu.wire.transport import IceCandidate
+
+STUN_REFUSALS, STUN_REFUSALS_BURST = 50, 100
+"""Error responses to checks, which strangers can cause: so many a second, and so many at once."""
 
 
 class Engine:
@@ -54,6 +59,8 @@ class Engine:
         self.inbox = SrtpBuffer()
         self._drops = Drops()
         self._events: list[EngineEvent] = []
+        self._drop_reports = DropReports(self._events.append)
+        self._drop_reports.watch(self._drops, Stream())
         self._packets_received = 0
         self._bytes_received = 0
         around = Surroundings(
@@ -63,6 +70,8 @@ class Engine:
             transmit=transmit,
             emit=self._events.append,
             drops=self._drops,
+            drop_reports=self._drop_reports,
+            refusals=TokenBucket(STUN_REFUSALS, STUN_REFUSALS_BURST),
             outbox=SrtpBuffer(),
             candidates=tuple(candidates),
         )
@@ -112,7 +121,7 @@ class Engine:
                 raise Malformed("unknown-packet")
             transport = receive(length, socket, source, now)
         except Malformed as malformed:
-            self._drops.count(malformed.reason)
+            self._refused(source, malformed.reason)
         except Exception as error:
             self._contain(self._tables.by_address.get(source), error, now)
         else:
@@ -127,16 +136,27 @@ class Engine:
                 self._contain(transport, error, now)
             else:
                 self._tables.follow(transport)
+        self._drop_reports.tick(now)
 
     def deadline(self) -> float | None:
-        """When `tick` has something to do; never before that."""
-        return self._tables.timers.deadline()
+        """When `tick` has something to do, which may be long since; never before that."""
+        timers, reports = self._tables.timers.deadline(), self._drop_reports.deadline()
+        return timers if reports is None else reports if timers is None else min(timers, reports)
 
     def drain(self) -> list[EngineEvent]:
         """Take what happened since the last time, in its order."""
         events = self._events[:]
         self._events.clear()
         return events
+
+    def _refused(self, source: Address, reason: str) -> None:
+        """Count it at the transport whose address it came from, else with the strangers'."""
+        transport = self._tables.by_address.get(source)
+        if transport is None:
+            self._drops.count(reason)
+        else:
+            transport.drops.count(reason)
+            self._tables.follow(transport)  # what was understood of it may have set a timer
 
     def _contain(self, transport: WebRtcTransport | None, error: Exception, now: float) -> None:
         """A bug of ours: tell, and close the transport that it happened in, so that it does not happen again."""

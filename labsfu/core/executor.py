@@ -208,15 +208,16 @@ class Executor:
     def _count(self) -> EngineCounts:
         received, received_bytes, drops = self._traffic()
         counted = Drops()
-        counted.absorb(drops)
+        counted.add(drops)
         for router in self._tables.routers.values():
             for producer, *_ in router.producers.values():
-                counted.absorb(producer.drops)
+                counted.add(producer.drops)
             for consumer, *_ in router.consumers.values():
-                counted.absorb(consumer.drops)
+                counted.add(consumer.drops)
         total = copy(self._operations.closed_traffic)
         for transport in self._tables.transports.values():
             total.add(transport)
+            counted.add(transport.drops)
         routers = self._tables.routers.values()
         return EngineCounts(
             routers=len(routers),

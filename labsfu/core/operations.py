@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from labsfu.core.drop_reports import Stream
 from labsfu.core.forwarding.consumer import Consumer
 from labsfu.core.forwarding.producer import Producer
 from labsfu.core.forwarding.router import Router
@@ -38,6 +39,7 @@ class Operations:
     def __init__(self, tables: Tables, around: Surroundings, media_codecs: Sequence[RtpCodecCapability]) -> None:
         self._tables = tables
         self._around = around
+        self._watch = around.drop_reports.watch
         self._next_mids: dict[TransportId, int] = {}
         self.rtp_capabilities = generate_router_rtp_capabilities(media_codecs)
         self.closed_traffic = Traffic()
@@ -80,6 +82,7 @@ class Operations:
         """Let a new transport be known and reached."""
         self._tables.add(transport)
         self._next_mids[transport.id] = 0
+        self._watch(transport.drops, Stream(transport.router_id, transport_id=transport.id))
         self._around.emit(TransportMade(router_id=transport.router_id, transport_id=transport.id))
 
     def _make_session(self, link: WebRtcTransport, router: Router) -> MediaSession:
@@ -92,9 +95,7 @@ class Operations:
         def key_frame_requested(producer: Producer, ssrc: int) -> None:
             around.emit(KeyFrameRequested(router_id=router.id, producer_id=producer.terms.id, ssrc=ssrc))
 
-        return MediaSession(
-            link, around.entropy, around.unix_offset, around.drops, key_frame_wanted, key_frame_requested
-        )
+        return MediaSession(link, around.entropy, around.unix_offset, link.drops, key_frame_wanted, key_frame_requested)
 
     def close_transport(self, transport: WebRtcTransport, reason: CloseReason, now: float) -> None:
         """Close a transport, what it carries first."""
@@ -103,6 +104,7 @@ class Operations:
         self._tables.remove(transport)
         del self._next_mids[transport.id]
         self.closed_traffic.add(transport)
+        self._around.drops.absorb(transport.drops)
         self._around.emit(TransportClosed(router_id=transport.router_id, transport_id=transport.id, reason=reason))
 
     def give_up(self, transport: WebRtcTransport | None, detail: str, now: float) -> None:
@@ -130,6 +132,7 @@ class Operations:
         """
         producer = self.check_producer(router, transport, command, now, born)
         router.add_producer(producer, transport.session, transport.id)
+        self._watch(producer.drops, Stream(router.id, producer_id=producer.terms.id))
         return producer
 
     def check_producer(
@@ -154,6 +157,7 @@ class Operations:
         """Let a negotiated consumer flow."""
         self._next_mids[transport.id] += 1
         router.add_consumer(consumer, transport.session, transport.id, now)
+        self._watch(consumer.drops, Stream(router.id, consumer_id=consumer.names.id))
         self.follow_producer(router, consumer.names.producer_id)
 
     def follow_producer(self, router: Router, producer_id: ProducerId) -> None:

@@ -13,6 +13,7 @@ from labsfu.wire import events
 from labsfu.wire.base import ABSENT
 from labsfu.wire.events import Event
 from labsfu.wire.feed import Happened
+from labsfu.wire.stats import DropCount
 from labsfu.wire.transport import DtlsState
 
 _log = structlog.get_logger()
@@ -70,6 +71,7 @@ LINES: Mapping[type[Event], Line] = MappingProxyType(
         events.ConsumerResumed: Line(DEBUG, "consumer resumed"),
         events.ConsumerClosed: Line(INFO, "consumer closed"),
         events.KeyFrameRequested: Line(DEBUG, "key frame requested"),
+        events.PacketsDropped: Line(DEBUG, "packets dropped"),
         events.EngineFault: Line(ERROR, "engine fault"),
     }
 )
@@ -102,5 +104,5 @@ def _keys(happened: Happened) -> dict[str, object]:
 
 def _plain(value: object) -> object:
     if isinstance(value, tuple):
-        return ",".join(map(str, value))
+        return ",".join(f"{one.reason}:{one.packets}" if isinstance(one, DropCount) else str(one) for one in value)
     return str(value) if isinstance(value, str) else value

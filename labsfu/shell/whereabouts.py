@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TypeAlias, get_args
 
 from labsfu.wire import events
+from labsfu.wire.base import ABSENT
 from labsfu.wire.events import EngineEvent, Event, RoomEvent
 from labsfu.wire.ids import ParticipantId, RoomId, RouterId
 
@@ -16,8 +17,8 @@ Place: TypeAlias = tuple[RoomId | None, ParticipantId | None]
 # What an event may be about, the most particular first.
 _THINGS = ("consumer_id", "producer_id", "transport_id")
 
-_THING_OF: dict[type[EngineEvent], str | None] = {
-    type_: next((name for name in _THINGS if name in type_.__struct_fields__), None) for type_ in get_args(EngineEvent)
+_THINGS_OF: dict[type[EngineEvent], tuple[str, ...]] = {
+    type_: tuple(name for name in _THINGS if name in type_.__struct_fields__) for type_ in get_args(EngineEvent)
 }
 
 
@@ -36,8 +37,8 @@ class Whereabouts:
         if isinstance(event, RoomEvent):
             self._learn(event)
             return event.room_id, getattr(event, "participant_id", None)
-        thing = _THING_OF[type(event)]
-        id_ = "" if thing is None else getattr(event, thing)
+        ids = (getattr(event, name) for name in _THINGS_OF[type(event)])
+        id_ = next((id_ for id_ in ids if id_ is not ABSENT), "")
         if isinstance(event, events.ProducerMade | events.ConsumerMade):
             self._owners[id_] = event.participant_id
         found = self._rooms.get(event.router_id), self._owners.get(id_)

@@ -11,6 +11,7 @@ from labsfu.wire.base import ABSENT, Absent, Wire
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, TransportId
 from labsfu.wire.payloads import ParticipantType, RoomType
 from labsfu.wire.rtp import MediaKind
+from labsfu.wire.stats import DropCount
 from labsfu.wire.transport import DtlsState, IceState
 
 CloseReason: TypeAlias = Literal[
@@ -135,6 +136,20 @@ class KeyFrameRequested(_OfRouter, tag="key-frame-requested"):
     ssrc: int
 
 
+class PacketsDropped(_OfRouter, tag="packets-dropped"):
+    """Packets went no further: those of one stream since its last such event, a second ago at least.
+
+    One id names whose they are: of a consumer, of a producer, or of a transport, where it is known no better. Without
+    any, and with an empty `router_id`, they came from strangers. The rest of a stream is told just before it is closed,
+    so that the sum of all its events is what was dropped of it.
+    """
+
+    transport_id: TransportId | Absent = ABSENT
+    producer_id: ProducerId | Absent = ABSENT
+    consumer_id: ConsumerId | Absent = ABSENT
+    drops: tuple[DropCount, ...]
+
+
 class EngineFault(_OfRouter, tag="engine-fault"):
     """A bug of the engine's; the transport that it happened in, where that is known, is closed.
 
@@ -161,6 +176,7 @@ EngineEvent: TypeAlias = (
     | ConsumerResumed
     | ConsumerClosed
     | KeyFrameRequested
+    | PacketsDropped
     | EngineFault
 )
 """Everything that an engine tells."""

@@ -11,8 +11,10 @@ from labsfu.core.rtcp.ntp import delay_from_seconds, middle32, ntp_from_unix
 from labsfu.core.rtcp.pli import PictureLossIndication
 from labsfu.core.rtcp.reports import ReceiverReport
 from labsfu.core.rtcp.xr import Dlrr, DlrrItem, ExtendedReport, ReceiverReferenceTime
+from labsfu.core.rtp.extensions import encode_extensions
+from labsfu.core.rtp.packet import encode_packet
 from labsfu.wire import commands
-from labsfu.wire.rtp import RtpCapabilities, RtpParameters
+from labsfu.wire.rtp import RtpCapabilities, RtpEncodingParameters, RtpParameters
 from tests.support.lab import START, UNIX_START, Lab, Peer
 from tests.support.media import (
     DELTA_FRAME,
@@ -126,6 +128,48 @@ def test_an_rtx_packet_without_room_for_its_number_is_malformed() -> None:
     assert call.lab.drops()["rtx-too-short"] == 1
 
 
+def test_a_retransmission_with_padding_is_restored_without_it() -> None:
+    call = Call()
+    call.send(10, 12)
+    call.lab.advance(0.02)
+    packet = bytearray(rtx_packet(700, 11, DELTA_FRAME + (11).to_bytes(4, "big")) + b"\x00\x00\x03")
+    packet[0] |= 0x20
+    call.sender.send_rtp(bytes(packet))
+    call.lab.pump()
+    assert call.got() == [10, 12, 11]
+
+
+def test_of_a_peer_that_changes_its_retransmission_ssrc_only_the_last_one_is_remembered() -> None:
+    call = Call(msgspec.structs.replace(repaired_video_parameters(), encodings=(RtpEncodingParameters(),)))
+    call.send(10, 11)
+    before = _streams_held(call)
+    for ssrc in range(5000, 5020):
+        call.sender.send_rtp(measured_rtx(ssrc))
+    call.lab.pump()
+    assert _streams_held(call) == before | {5019}
+    call.lab.do(commands.CloseProducer(router_id=call.lab.router, producer_id=call.producer), commands.Done)
+    assert _streams_held(call) == set()
+
+
+def measured_rtx(ssrc: int) -> bytes:
+    """RTX of a stream that only its MID names."""
+    return encode_packet(
+        (11).to_bytes(2, "big") + DELTA_FRAME,
+        payload_type=97,
+        sequence_number=1,
+        timestamp=1,
+        ssrc=ssrc,
+        extensions=encode_extensions([(4, b"v")]),
+    )
+
+
+def _streams_held(call: Call) -> set[int]:
+    """SSRCs of the sender whose SRTP state is kept."""
+    gate = call.lab.engine._tables.transports[call.upstream]._srtp_in
+    assert gate is not None
+    return set(gate._held)
+
+
 def test_a_retransmission_before_its_stream_makes_no_stream() -> None:
     call = Call()
     call.sender.send_rtp(rtx_packet(700, 11, KEY_FRAME))
@@ -237,6 +281,45 @@ def test_nobody_watching_nobody_asks() -> None:
     call.send(13)
     call.lab.advance(1)
     assert call.nacks_to_sender() == []
+
+
+def test_a_sender_that_begins_its_numbers_anew_is_asked_for_nothing_old_and_repaired_from_there() -> None:
+    call = Call()
+    call.send(40_000, 40_001)
+    call.send(12, 13)  # two in a row, far away: the numbers begin anew
+    call.sender.send_rtp(video_packet(14, KEY_FRAME + (14).to_bytes(4, "big")))
+    call.send(16)
+    call.lab.advance(0.02)
+    assert call.nacks_to_sender() == [(15,)]
+    assert call.got() == [40_000, 40_001, 14, 16]
+
+
+def test_what_came_before_numbers_began_anew_is_never_replayed_after_it() -> None:
+    call = Call()
+    call.send(10, 11, 12)
+    call.send(40_000, 40_001)
+    call.send(12, 13)
+    call.sender.send_rtp(video_packet(11, KEY_FRAME + b"newly"))  # overtaken by 13; the 12 that is kept is an old one
+    call.lab.pump()
+    assert [payload_of(packet)[-5:] for packet in call.receiver.rtp[3:]] == [b"newly", payload_13()]
+
+
+def payload_13() -> bytes:
+    return (DELTA_FRAME + (13).to_bytes(4, "big"))[-5:]
+
+
+@pytest.mark.parametrize("with_key_frame", [True, False])
+def test_too_much_missing_is_given_up_to_the_last_key_frame_or_ended_by_a_new_one(with_key_frame: bool) -> None:
+    call = Call()
+    call.send(10)
+    asked = sum(isinstance(packet, PictureLossIndication) for packet in call.sender.rtcp)
+    frame = KEY_FRAME if with_key_frame else DELTA_FRAME
+    call.sender.send_rtp(video_packet(701, frame))
+    call.send(1100)
+    call.lab.advance(0.02)
+    missing = sum(len(numbers) for numbers in call.nacks_to_sender())
+    requests = sum(isinstance(packet, PictureLossIndication) for packet in call.sender.rtcp) - asked
+    assert (missing, requests) == ((1100 - 702, 0) if with_key_frame else (0, 1))
 
 
 # ---------------------------------------------------------------- round trips

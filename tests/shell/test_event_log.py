@@ -12,6 +12,7 @@ from labsfu.wire.feed import Happened
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, TransportId
 from labsfu.wire.payloads import ParticipantType, RoomType
 from labsfu.wire.rtp import MediaKind
+from labsfu.wire.stats import DropCount
 from labsfu.wire.transport import DtlsState, IceState
 
 ROUTER, ROOM, ADA = RouterId("r"), RoomId("tea"), ParticipantId("ada")
@@ -117,6 +118,16 @@ def test_every_event_has_its_line() -> None:
             "debug",
             "key frame requested",
             WHO | {"producer": "p", "ssrc": 7},
+        ),
+        (
+            events.PacketsDropped(
+                router_id=ROUTER,
+                consumer_id=CONSUMER,
+                drops=(DropCount(reason="awaiting-key-frame", packets=3), DropCount(reason="too-late", packets=1)),
+            ),
+            "debug",
+            "packets dropped",
+            WHO | {"consumer": "c", "drops": "awaiting-key-frame:3,too-late:1"},
         ),
     ],
 )

@@ -13,11 +13,15 @@ from labsfu.wire.base import to_json
 from labsfu.wire.events import EngineEvent, Event, RoomEvent
 from labsfu.wire.feed import Frame, Gap, Happened, Hello, decode_frame, encode_happened
 from labsfu.wire.ids import ParticipantId, ProducerId, RoomId, RouterId, TransportId
+from labsfu.wire.stats import DropCount
 from labsfu.wire.transport import IceState
 
 ROOM, ADA, ROUTER = RoomId("tea"), ParticipantId("ada"), RouterId("r-1")
 
 PAUSED = events.ProducerPaused(router_id=ROUTER, producer_id=ProducerId("p-1"))
+DROPPED = events.PacketsDropped(
+    router_id=ROUTER, producer_id=ProducerId("p-1"), drops=(DropCount(reason="producer-paused", packets=9),)
+)
 LOST = events.SocketClosed(room_id=ROOM, participant_id=ADA, reason="lost")
 ICE = events.IceStateChanged(
     router_id=ROUTER, transport_id=TransportId("t-1"), state=IceState.COMPLETED, remote="192.0.2.1:5000"
@@ -47,6 +51,13 @@ ICE = events.IceStateChanged(
             (
                 '{"seq":10,"at":1703,"kind":"ice-state","routerId":"r-1","transportId":"t-1","state":"completed",'
                 '"remote":"192.0.2.1:5000","roomId":"tea"}'
+            ),
+        ),
+        (
+            Happened(11, 1704, ROOM, ADA, DROPPED),
+            (
+                '{"seq":11,"at":1704,"kind":"packets-dropped","routerId":"r-1","producerId":"p-1",'
+                '"drops":[{"reason":"producer-paused","packets":9}],"roomId":"tea","participantId":"ada"}'
             ),
         ),
     ],

@@ -12,7 +12,6 @@ from labsfu.core.rtp.extensions import ONE_BYTE_PROFILE, encode_extensions
 from labsfu.core.rtp.packet import Buffer
 from labsfu.core.rtp.values import encode_abs_send_time
 from labsfu.core.uris import ABS_SEND_TIME, MID, TRANSPORT_WIDE_CC
-from labsfu.errors import Malformed
 
 MAX_PACKET = 1600
 """Bytes of a packet before encryption: more than any path carries (RFC 8834 4.6 wants far less)."""
@@ -66,16 +65,13 @@ class PacketForm:
         self.mid_at = 0
         self.transport_sequence_at = 0
 
-    def render(self, arrival: Arrival, payload_type: int, send_time: int) -> None:
-        """Write a packet into `packet`, without padding.
+    def render(self, arrival: Arrival, payload_type: int, send_time: int) -> bool:
+        """Write a packet into `packet`, without padding; False when it grows too long for that.
 
         Args:
             arrival: the packet as it came; its extension elements have the producer's ids.
             payload_type: the router's payload type.
             send_time: abs-send-time, 24 bits.
-
-        Raises:
-            Malformed: `rtp-too-long`.
         """
         buffer, header = arrival.buffer, arrival.header
         block = self._extensions(buffer, arrival.elements, send_time)
@@ -84,7 +80,7 @@ class PacketForm:
         start = csrc_end + len(block)
         end = start + header.payload_length
         if end > MAX_PACKET:
-            raise Malformed("rtp-too-long")
+            return False
         packet[0] = (0x90 if block else 0x80) | header.csrc_count
         packet[1] = (0x80 if header.marker else 0) | payload_type
         if header.csrc_count:
@@ -103,6 +99,7 @@ class PacketForm:
                 at += self.mid_length + element_header
             if self._transport_sequence_id:
                 self.transport_sequence_at = at
+        return True
 
     def _extensions(self, buffer: Buffer, elements: Elements, send_time: int) -> bytes:
         values: list[tuple[int, bytes]] = []

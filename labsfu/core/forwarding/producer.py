@@ -264,7 +264,10 @@ class Producer:
                     consumer.skip(number, "payload-type-not-negotiated")
                 continue
             form = group.form
-            form.render(arrival, payload_type, send_time)
+            if not form.render(arrival, payload_type, send_time):
+                for consumer in group.consumers:
+                    consumer.skip(number, "rtp-too-long")
+                continue
             for consumer in group.consumers:
                 if consumer.active and not consumer.relay(form, number, timestamp, key_frame):
                     waiting = waiting or consumer.wants_key_frame
@@ -289,19 +292,20 @@ class Producer:
         for consumer in consumers:
             form = self._render_again(consumer)
             if form is None or not header.payload_length:
-                consumer.skip(number, "payload-type-not-negotiated" if form is None else "padding-only")
+                consumer.skip(number, "not-to-be-rendered" if form is None else "padding-only")
             else:
                 consumer.relay(form, number, header.timestamp, False)
 
     def _render_again(self, consumer: Consumer) -> PacketForm | None:
-        """The packet in `_again` in the form of a consumer; None when it does not take that codec."""
+        """The packet in `_again` in the form of a consumer; None when it has none: the codec, or its length."""
         again = self._again
         group = self._groups[consumer.form_key]
         payload_type = self._payload_types[again.header.payload_type]
         if payload_type not in group.payload_types:
             return None
-        group.form.render(again, payload_type, abs_send_time_from_seconds(again.unix_now))
-        return group.form
+        return (
+            group.form if group.form.render(again, payload_type, abs_send_time_from_seconds(again.unix_now)) else None
+        )
 
     def _skip(self, number: int, arrival: Arrival, payload_type: int) -> None:
         """Leave out a packet without payload; who was sent a later one already gets it, or its number stays a hole."""

@@ -45,6 +45,10 @@ class Attribute(IntEnum):
     NOMINATION = 0xC001  # libwebrtc's renomination (draft-thatcher-ice-renomination)
 
 
+MAX_ATTRIBUTES = 32
+"""More than any Binding message has: a stranger must not make us read hundreds."""
+
+
 class StunMessage(msgspec.Struct, frozen=True):
     """One Binding message.
 
@@ -140,7 +144,11 @@ def _parse_attributes(data: bytes) -> tuple[dict[int, bytes], int | None, bool]:
     attributes: dict[int, bytes] = {}
     integrity_offset: int | None = None
     offset, end = HEADER_SIZE, len(data)
+    count = 0
     while offset < end:
+        count += 1
+        if count > MAX_ATTRIBUTES:
+            raise Malformed("stun-too-many-attributes")
         type_, size = struct.unpack_from("!HH", data, offset)
         following = offset + 4 + (size + 3 & ~3)
         if following > end:

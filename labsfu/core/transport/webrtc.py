@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from labsfu.core.drop_reports import DropReports
 from labsfu.core.drops import Drops
 from labsfu.core.dtls.certificate import FINGERPRINT_ALGORITHMS, DtlsCertificate
 from labsfu.core.dtls.endpoint import DtlsEndpoint
@@ -15,6 +16,7 @@ from labsfu.core.ice.lite import IceCredentials, IceLiteAgent
 from labsfu.core.outputs import Address, SocketId, Transmit
 from labsfu.core.srtp.buffer import SrtpBuffer
 from labsfu.core.srtp.session import ProtectError, SrtpReceiver, SrtpSender
+from labsfu.core.token_bucket import TokenBucket
 from labsfu.errors import Conflict, InvalidValue, Malformed
 from labsfu.wire.events import DtlsStateChanged, EngineEvent, IceStateChanged
 from labsfu.wire.ids import RouterId, TransportId
@@ -43,6 +45,8 @@ class Surroundings:
     transmit: Transmit
     emit: Callable[[EngineEvent], None]
     drops: Drops
+    drop_reports: DropReports
+    refusals: TokenBucket
     outbox: SrtpBuffer
     candidates: tuple[IceCandidate, ...]
 
@@ -67,12 +71,14 @@ class WebRtcTransport:
         "_srtp_out",
         "addresses",
         "bytes_sent",
+        "drops",
         "forwarded",
         "id",
         "outbox",
         "packets_sent",
         "router_id",
         "session",
+        "transport_sequence",
         "up",
     )
 
@@ -98,6 +104,8 @@ class WebRtcTransport:
         self.addresses: dict[Address, SocketId] = {}
         self.outbox = around.outbox.data
         self.up = False
+        self.transport_sequence = 0
+        self.drops = Drops()
         self.packets_sent = 0
         self.bytes_sent = 0
         self.forwarded = 0
@@ -183,10 +191,14 @@ class WebRtcTransport:
             Malformed: it is no check, or a wrong one.
         """
         reply = self._ice.receive(data, source, now)
+        if reply.refused is not None:
+            if reply.response is not None:
+                if not self._around.refusals.take(now):
+                    raise Malformed("stun-refusals-limited")
+                self._transmit_to(socket, reply.response, source)
+            raise Malformed(reply.refused)
         if reply.response is not None:
             self._transmit_to(socket, reply.response, source)
-        if reply.refused is not None:
-            raise Malformed(reply.refused)
         self.addresses[source] = socket
         self._forget_evicted()
         self._settle(now)
@@ -250,7 +262,7 @@ class WebRtcTransport:
         try:
             length = gate.protect_rtp(around.outbox, length)
         except ProtectError as error:
-            around.drops.count(error.reason)
+            self.drops.count(error.reason)
             return
         self.packets_sent += 1
         self.forwarded += 1
@@ -263,12 +275,12 @@ class WebRtcTransport:
         if self._srtp_out is None:
             return
         if len(packet) > around.outbox.limit:
-            around.drops.count("srtcp-too-long")
+            self.drops.count("srtcp-too-long")
             return
         try:
             length = self._srtp_out.protect_rtcp(around.outbox, around.outbox.load(packet))
         except ProtectError as error:
-            around.drops.count(error.reason)
+            self.drops.count(error.reason)
             return
         self.packets_sent += 1
         self.bytes_sent += length
@@ -315,7 +327,7 @@ class WebRtcTransport:
             self._dtls.start(role, now)
         except Conflict:
             # The peer began as client before it told us that it is the server: its handshake stands.
-            self._around.drops.count("dtls-role-settled")
+            self.drops.count("dtls-role-settled")
         self._flush_dtls()
 
     def _forget_evicted(self) -> None:

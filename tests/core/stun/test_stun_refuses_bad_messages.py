@@ -40,6 +40,7 @@ def attribute(type_: int, value: bytes) -> bytes:
         (message(b"", type_=0x4001), "stun-method"),
         (message(struct.pack("!HH", 6, 5) + bytes(4)), "stun-attribute-length"),
         (message(struct.pack("!HH", 6, 0xFFFF)), "stun-attribute-length"),
+        (message(attribute(0x8022, b"") * 33), "stun-too-many-attributes"),
         (message(attribute(0x0024, bytes(3))), "stun-attribute-size"),
         (message(attribute(0x802A, bytes(4))), "stun-attribute-size"),
         (message(attribute(0x0008, bytes(32))), "stun-attribute-size"),
