@@ -9,16 +9,18 @@ from labsfu.core.rtcp.bye import Bye
 from labsfu.core.rtcp.nack import Nack
 from labsfu.core.rtcp.ntp import delay_from_seconds, middle32, ntp_from_unix
 from labsfu.core.rtcp.pli import PictureLossIndication
-from labsfu.core.rtcp.reports import ReceiverReport
+from labsfu.core.rtcp.reports import ReceiverReport, ReportBlock, SenderReport
+from labsfu.core.rtcp.sdes import SourceDescription
 from labsfu.core.rtcp.xr import Dlrr, DlrrItem, ExtendedReport, ReceiverReferenceTime
 from labsfu.core.rtp.extensions import encode_extensions
 from labsfu.core.rtp.packet import encode_packet
 from labsfu.wire import commands
-from labsfu.wire.rtp import RtpCapabilities, RtpEncodingParameters, RtpParameters
+from labsfu.wire.rtp import RtpCapabilities, RtpCodecParameters, RtpEncodingParameters, RtpParameters
 from tests.support.lab import START, UNIX_START, Lab, Peer
 from tests.support.media import (
     DELTA_FRAME,
     KEY_FRAME,
+    REPAIRED_VP8,
     consume,
     header_of,
     payload_of,
@@ -30,6 +32,7 @@ from tests.support.media import (
     video_packet,
     without_rtx,
 )
+from tests.support.seeded import SeededEntropy
 
 
 class Call:
@@ -206,6 +209,67 @@ def test_a_receiver_is_sent_again_what_it_asks_for_as_rtx() -> None:
     assert sequences == [sequences[0] + n for n in range(3)]
 
 
+@pytest.mark.rfc("RFC 4588 8.6")
+def test_of_two_codecs_each_is_sent_again_as_its_own_rtx() -> None:
+    h264 = RtpCodecParameters(
+        mime_type="video/H264",
+        payload_type=98,
+        clock_rate=90000,
+        parameters={"packetization-mode": 1, "profile-level-id": "42e01f"},
+        rtcp_feedback=REPAIRED_VP8.rtcp_feedback,
+    )
+    rtx = RtpCodecParameters(mime_type="video/rtx", payload_type=99, clock_rate=90000, parameters={"apt": 98})
+    plain = repaired_video_parameters()
+    call = Call(msgspec.structs.replace(plain, codecs=(*plain.codecs, h264, rtx)))
+    expected = {codec.mime_type: codec.payload_type for codec in call.consumed.rtp_parameters.codecs}
+    repairing = {codec.parameters.get("apt"): codec.payload_type for codec in call.consumed.rtp_parameters.codecs}
+    for number, payload_type, payload in ((10, 96, KEY_FRAME), (11, 98, bytes.fromhex("67 42e01f"))):
+        call.sender.send_rtp(
+            encode_packet(payload, payload_type=payload_type, sequence_number=number, timestamp=1, ssrc=2222)
+        )
+        call.lab.pump()
+        call.ask(header_of(call.receiver.rtp[-1]).sequence_number)
+        mime_type = "video/VP8" if payload_type == 96 else "video/H264"
+        first, again = (header_of(packet).payload_type for packet in call.receiver.rtp[-2:])
+        assert (first, again) == (expected[mime_type], repairing[expected[mime_type]])
+
+
+def test_what_was_asked_for_before_numbers_began_anew_holds_nothing_up_after_it() -> None:
+    call = Call()
+    call.send(10, 11, 12)
+    call.ask(header_of(call.receiver.rtp[1]).sequence_number)
+    call.send(40_000, 40_001)
+    call.send(9, 10)
+    call.sender.send_rtp(video_packet(11, KEY_FRAME + (11).to_bytes(4, "big")))
+    call.lab.pump()
+    resent = len(call.receiver.rtp)
+    call.ask(header_of(call.receiver.rtp[-1]).sequence_number)
+    assert len(call.receiver.rtp) == resent + 1
+
+
+def test_ssrcs_of_a_transport_differ_whatever_is_drawn() -> None:
+    class Stubborn(SeededEntropy):
+        """Draws each SSRC several times."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.drawn = 0
+
+        def integer(self, low: int, high: int) -> int:
+            if high != 0xFFFFFFFF:
+                return super().integer(low, high)
+            self.drawn += 1
+            return 1000 + self.drawn // 4
+
+    lab = Lab(Stubborn())
+    _, upstream = lab.connected_peer()
+    producer = produce(lab, upstream, repaired_video_parameters())
+    _, downstream = lab.connected_peer()
+    consumed = [consume(lab, downstream, producer) for _ in range(5)]
+    ssrcs = [ssrc for answer in consumed for ssrc in (ssrc_of(answer), rtx_ssrc_of(answer))]
+    assert len(set(ssrcs)) == 10
+
+
 def test_a_receiver_without_rtx_gets_the_packet_itself_again() -> None:
     call = Call(rtx_down=False)
     call.send(10)
@@ -358,6 +422,33 @@ def _seconds_since(call: Call, middle: int) -> float:
 
 
 @pytest.mark.rfc("RFC 3611 4.5")
+def test_an_answer_to_somebody_else_measures_nothing() -> None:
+    call = Call()
+    call.send(10, 11)
+    call.lab.advance(1.1)
+    blocks = [b for packet in call.sender.rtcp if isinstance(packet, ExtendedReport) for b in packet.blocks]
+    assert isinstance(blocks[0], ReceiverReferenceTime)
+    call.sender.send_rtcp(ExtendedReport(2222, (Dlrr((DlrrItem(4711, middle32(blocks[0].ntp_timestamp), 0),)),)))
+    call.lab.pump()
+    assert call.lab.engine._tables.transports[call.upstream].session.round_trips.value is None
+
+
+@pytest.mark.rfc("RFC 3550 6.4.1")
+def test_a_report_that_has_seen_no_report_of_ours_leaves_the_round_trip_as_it_was() -> None:
+    call = Call()
+    call.send(10, 11)
+    call.lab.advance(1.6)
+    report = next(packet for packet in call.receiver.rtcp if isinstance(packet, SenderReport))
+    last = middle32(report.ntp_timestamp)
+    kept = delay_from_seconds(_seconds_since(call, last) - 0.25)
+    for block in (ReportBlock(call.ssrc, 0, 0, 0, 0, last, kept), ReportBlock(call.ssrc, 0, 0, 0, 0, 0, 0)):
+        call.receiver.send_rtcp(ReceiverReport(1, (block,)))
+        call.lab.pump()
+        measured = call.lab.engine._tables.routers[call.lab.router].consumer(call.consumed.consumer_id).round_trip
+        assert measured == pytest.approx(0.25, abs=0.001)
+
+
+@pytest.mark.rfc("RFC 3611 4.5")
 def test_a_receiver_that_sends_nothing_learns_its_round_trip_from_us() -> None:
     call = Call()
     call.send(10, 11)
@@ -396,7 +487,41 @@ def test_who_closes_a_consumer_says_goodbye_for_its_streams() -> None:
     call = Call()
     call.send(10, 11)
     call.lab.do(commands.CloseConsumer(router_id=call.lab.router, consumer_id=call.consumed.consumer_id), commands.Done)
-    assert [p.ssrcs for p in call.receiver.rtcp if isinstance(p, Bye)] == [(call.ssrc, rtx_ssrc_of(call.consumed))]
+    ssrcs = (call.ssrc, rtx_ssrc_of(call.consumed))
+    assert [p.ssrcs for p in call.receiver.rtcp if isinstance(p, Bye)] == [ssrcs]
+
+
+def test_a_closed_consumer_leaves_no_keys_behind_for_what_it_sent() -> None:
+    call = Call()
+    call.send(10, 11)
+    call.ask(header_of(call.receiver.rtp[0]).sequence_number)
+    call.lab.do(commands.CloseConsumer(router_id=call.lab.router, consumer_id=call.consumed.consumer_id), commands.Done)
+    gate = call.lab.engine._tables.transports[call.downstream]._srtp_out
+    assert gate is not None
+    assert [gate.remove_stream(ssrc) for ssrc in (call.ssrc, rtx_ssrc_of(call.consumed))] == [False, False]
+
+
+@pytest.mark.rfc("RFC 3550 6.5.1", "RFC 4588 5.2")
+def test_the_description_of_a_stream_names_its_retransmissions_too() -> None:
+    call = Call()
+    call.send(10, 11)
+    call.lab.advance(2)
+    described = [chunk for p in call.receiver.rtcp if isinstance(p, SourceDescription) for chunk in p.chunks]
+    assert {chunk.ssrc for chunk in described} == {call.ssrc, rtx_ssrc_of(call.consumed)}
+    assert {item.value for chunk in described for item in chunk.items} == {b"sender"}
+
+
+@pytest.mark.rfc("RFC 3550 6.4.1")
+def test_a_senders_report_on_its_retransmissions_is_answered_in_their_block() -> None:
+    call = Call()
+    call.send(10, 12)
+    call.lab.advance(0.02)
+    call.sender.send_rtp(rtx_packet(700, 11, DELTA_FRAME))
+    call.sender.send_rtcp(SenderReport(3333, 0x1111_2222_3333_4444, 5, 1, 10))
+    call.lab.advance(2.5)
+    blocks = [block for packet in call.sender.rtcp if isinstance(packet, ReceiverReport) for block in packet.blocks]
+    assert {block.last_sr for block in blocks if block.ssrc == 3333} == {0x2222_3333}
+    assert {block.last_sr for block in blocks if block.ssrc == 2222} == {0}
 
 
 @pytest.mark.rfc("RFC 3550 6.6")
@@ -406,9 +531,10 @@ def test_after_a_goodbye_nothing_is_asked_of_a_stream_until_it_goes_on() -> None
     call.sender.send_rtcp(Bye((2222,)))
     call.lab.advance(1)
     assert call.nacks_to_sender() == []
-    call.receiver.send_rtcp(PictureLossIndication(1, call.ssrc))
-    call.lab.advance(1)
     asked = sum(isinstance(packet, PictureLossIndication) for packet in call.sender.rtcp)
+    call.receiver.send_rtcp(PictureLossIndication(1, call.ssrc))
+    call.lab.advance(3)
+    assert sum(isinstance(packet, PictureLossIndication) for packet in call.sender.rtcp) == asked
     call.send(13, 15)
     call.lab.advance(0.02)
     assert call.nacks_to_sender() == [(14,)]

@@ -237,7 +237,7 @@ class Consumer:
 
     def sent_as(self, output: int) -> int:
         """The extended number of the packet that was sent as the 16-bit `output`; negative when there is none."""
-        return self._sequence.unmap(output) if self._sequence.synced else -1
+        return self._sequence.unmap(output)
 
     def may_resend(self, number: int, octets: int, now: float) -> bool:
         """Whether a packet of `octets` may be sent again now; if not, it is counted why."""
