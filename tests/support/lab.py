@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from labsfu.core.dtls.certificate import DtlsCertificate, generate_certificate
 from labsfu.core.dtls.context import context_for
@@ -62,6 +62,18 @@ def check(
     )
 
 
+class Programme(Protocol):
+    """What a peer does by itself, once it is connected; time is the lab's."""
+
+    def receive_rtp(self, packet: bytes) -> None: ...
+
+    def receive_rtcp(self, packet: RtcpPacket) -> None: ...
+
+    def tick(self) -> None: ...
+
+    def deadline(self) -> float | None: ...
+
+
 class Peer:
     """A WebRTC peer, sans-IO: full ICE's checks, either DTLS role, SRTP (only with `profile`, if one is given)."""
 
@@ -79,6 +91,7 @@ class Peer:
         self.rtp: list[bytes] = []
         self.rtcp: list[RtcpPacket] = []
         self.stun: list[bytes] = []
+        self.programmes: list[Programme] = []
         self._buffer = SrtpBuffer()
         self._srtp: tuple[SrtpSender, SrtpReceiver] | None = None
 
@@ -118,10 +131,16 @@ class Peer:
             length = self._buffer.load(data)
             if kind is PacketKind.RTCP:
                 length = self._srtp[1].unprotect_rtcp(self._buffer, length)
-                self.rtcp.extend(parse_compound(bytes(self._buffer.view[:length])))
+                for control in parse_compound(bytes(self._buffer.view[:length])):
+                    self.rtcp.append(control)
+                    for programme in self.programmes:
+                        programme.receive_rtcp(control)
             else:
                 length = self._srtp[1].unprotect_rtp(self._buffer, length)
-                self.rtp.append(bytes(self._buffer.view[:length]))
+                packet = bytes(self._buffer.view[:length])
+                self.rtp.append(packet)
+                for programme in self.programmes:
+                    programme.receive_rtp(packet)
 
     def protect(self, packet: bytes) -> bytes:
         assert self._srtp is not None
@@ -131,15 +150,24 @@ class Peer:
     def send_rtp(self, packet: bytes) -> None:
         self.lab.send(self.address, self.protect(packet))
 
-    def send_rtcp(self, *packets: RtcpPacket) -> None:
+    def protect_rtcp(self, *packets: RtcpPacket) -> bytes:
         assert self._srtp is not None
         data = b"".join(packet.encode() for packet in packets)
         length = self._srtp[0].protect_rtcp(self._buffer, self._buffer.load(data))
-        self.lab.send(self.address, bytes(self._buffer.view[:length]))
+        return bytes(self._buffer.view[:length])
+
+    def send_rtcp(self, *packets: RtcpPacket) -> None:
+        self.lab.send(self.address, self.protect_rtcp(*packets))
+
+    def deadline(self) -> float | None:
+        due = [self.dtls.deadline(), *(programme.deadline() for programme in self.programmes)]
+        return min((at for at in due if at is not None), default=None)
 
     def tick(self) -> None:
         self.dtls.tick(self.lab.now)
         self._flush()
+        for programme in self.programmes:
+            programme.tick()
 
     def _flush(self) -> None:
         for datagram in self.dtls.outgoing():
@@ -246,22 +274,28 @@ class Lab:
     def pump(self) -> None:
         """Deliver what flies until nothing does."""
         while self._flying:
-            source, target, data = self._flying.popleft()
-            if self.lose(data, target):
-                continue
-            if target == SERVER:
-                self.engine.receive(data, source, 0, self.now)
-                self.drain()
-            elif target in self.peers:
-                self.peers[target].deliver(data)
+            self.arrive(*self._flying.popleft())
+
+    def arrive(self, source: Address, target: Address, data: bytes) -> None:
+        """Hand a datagram to whom it was sent to."""
+        if self.lose(data, target):
+            return
+        if target == SERVER:
+            self.engine.receive(data, source, 0, self.now)
+            self.drain()
+        elif target in self.peers:
+            self.peers[target].deliver(data)
+
+    def deadlines(self) -> list[float | None]:
+        """When something happens by itself."""
+        return [self.engine.deadline(), *(peer.deadline() for peer in self.peers.values())]
 
     def advance(self, seconds: float) -> None:
         """Let time pass, from deadline to deadline."""
         end = self.now + seconds
         while True:
             self.pump()
-            due = [self.engine.deadline(), *(peer.dtls.deadline() for peer in self.peers.values())]
-            at = min((d for d in due if d is not None), default=None)
+            at = min((due for due in self.deadlines() if due is not None), default=None)
             if at is None or at > end:
                 break
             # A deadline that stays in the past would stop time.
