@@ -350,7 +350,10 @@ def test_nobody_watching_nobody_asks() -> None:
 def test_a_sender_that_begins_its_numbers_anew_is_asked_for_nothing_old_and_repaired_from_there() -> None:
     call = Call()
     call.send(40_000, 40_001)
+    call.lab.advance(5)
+    asked = sum(isinstance(packet, PictureLossIndication) for packet in call.sender.rtcp)
     call.send(12, 13)  # two in a row, far away: the numbers begin anew
+    assert sum(isinstance(packet, PictureLossIndication) for packet in call.sender.rtcp) == asked + 1
     call.sender.send_rtp(video_packet(14, KEY_FRAME + (14).to_bytes(4, "big")))
     call.send(16)
     call.lab.advance(0.02)

@@ -11,6 +11,7 @@ from labsfu.core.forwarding.form import Extensions, PacketForm
 from labsfu.core.forwarding.link import Link
 from labsfu.core.forwarding.resends import Resends
 from labsfu.core.forwarding.score import Score
+from labsfu.core.forwarding.send_times import SendTimes
 from labsfu.core.forwarding.sequence_map import SequenceMap
 from labsfu.core.rtcp.ntp import middle32, ntp_from_unix, round_trip_seconds
 from labsfu.core.rtcp.reports import ReportBlock
@@ -77,6 +78,7 @@ class Consumer:
         "_reported_resent",
         "_sequence",
         "_ssrc",
+        "_times",
         "active",
         "drops",
         "extensions",
@@ -136,6 +138,7 @@ class Consumer:
         self.rtx = rtx
         nack = any(f == NACK for codec in rtp_parameters.codecs for f in codec.rtcp_feedback)
         self.resends = Resends() if nack else None
+        self._times = SendTimes() if nack and rtx is None else None
         self.nacked = 0
         self.resent = 0
         self.resent_octets = 0
@@ -182,8 +185,13 @@ class Consumer:
             self.resync()
         return self.active and not was
 
+    def begin_anew(self) -> None:
+        """What comes is another stream, or one that began its numbers anew."""
+        self._sequence.renumber()
+        self.resync()
+
     def resync(self) -> None:
-        """Let what comes next follow on what was sent, whatever its numbers; video from its next key frame."""
+        """Let what comes next follow on what was sent; video from its next key frame."""
         self._sequence.unsync()
         if self.resends is not None:
             self.resends.clear()
@@ -203,13 +211,15 @@ class Consumer:
 
     def relay(self, form: PacketForm, number: int, timestamp: int, key_frame: bool) -> bool:
         """Send the rendered packet with the extended number `number`; False when it is dropped (and counted)."""
-        if self._awaits_key_frame:
-            if not key_frame:
-                self.drops.count("awaiting-key-frame")
-                return False
-            self._awaits_key_frame = False
         sequence = self._sequence
         if not sequence.synced:
+            if self._awaits_key_frame and not key_frame:
+                self.drops.count("awaiting-key-frame")
+                return False
+            if not sequence.is_new(number):  # it would be seen a second time
+                self.drops.count("too-late")
+                return False
+            self._awaits_key_frame = False
             sequence.sync(number)
         mapped = sequence.map(number)
         if mapped < 0:
@@ -228,6 +238,8 @@ class Consumer:
         if at:
             _stamp_transport_sequence(outbox, at, link.transport_sequence & 0xFFFF)
             link.transport_sequence += 1
+        if self._times is not None:
+            self._times.keep(mapped, form, outbox)
         self.packets += 1
         self.octets += form.payload_length
         link.send_rtp(length)
@@ -248,15 +260,25 @@ class Consumer:
             self.drops.count(reason)
         return reason is None
 
+    def sent_late(self, number: int, now: float) -> None:
+        """A packet that was missing went out: it need not be sent again to who has just asked for it."""
+        if self.resends is not None:
+            self.resends.sent(number, now)
+
     def resend(self, form: PacketForm, output: int, timestamp: int) -> None:
         """Send the rendered packet again, which was `output` the first time: as RTX where that was negotiated."""
         rtx = self.rtx
         packet, length = form.packet, form.length
         outbox = self._link.outbox
         rtx_payload_type = None if rtx is None else rtx.payload_types.get(form.payload_type)
+        if self._mid:
+            packet[form.mid_at : form.mid_at + len(self._mid)] = self._mid
         if rtx is None or rtx_payload_type is None:
             outbox[:length] = packet[:length]
             _stamp(outbox, 2, output, timestamp, self._ssrc)
+            if self._times is None or not self._times.restore(output, form, outbox):
+                self.drops.count("nack-not-kept")
+                return
         else:
             payload = length - form.payload_length
             outbox[:payload] = packet[:payload]
@@ -267,11 +289,9 @@ class Consumer:
             _stamp_first(outbox, 0, packet[0], second, rtx.sequence & 0xFFFF, timestamp, rtx.ssrc)
             rtx.sequence += 1
             rtx.packets += 1
-        if self._mid:
-            outbox[form.mid_at : form.mid_at + len(self._mid)] = self._mid
-        if form.transport_sequence_at:
-            _stamp_transport_sequence(outbox, form.transport_sequence_at, self._link.transport_sequence & 0xFFFF)
-            self._link.transport_sequence += 1
+            if form.transport_sequence_at:
+                _stamp_transport_sequence(outbox, form.transport_sequence_at, self._link.transport_sequence & 0xFFFF)
+                self._link.transport_sequence += 1
         self.resent += 1
         self.resent_octets += form.payload_length
         self._link.send_rtp(length)

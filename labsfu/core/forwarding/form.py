@@ -33,6 +33,7 @@ class PacketForm:
         payload_type: the router's, as in `packet`.
         mid_at: offset of the MID's value in `packet`; 0 when the packet has none.
         transport_sequence_at: the same for the transport-wide sequence number.
+        send_time_at: the same for abs-send-time, which is in its place already.
     """
 
     __slots__ = (
@@ -46,6 +47,7 @@ class PacketForm:
         "packet",
         "payload_length",
         "payload_type",
+        "send_time_at",
         "transport_sequence_at",
     )
 
@@ -64,6 +66,7 @@ class PacketForm:
         self.payload_type = 0
         self.mid_at = 0
         self.transport_sequence_at = 0
+        self.send_time_at = 0
 
     def render(self, arrival: Arrival, payload_type: int, send_time: int) -> bool:
         """Write a packet into `packet`, without padding; False when it grows too long for that.
@@ -91,7 +94,7 @@ class PacketForm:
         self.length = end
         self.payload_length = header.payload_length
         self.payload_type = payload_type
-        if self._mid_id or self._transport_sequence_id:
+        if self._mid_id or self._transport_sequence_id or self._own:
             element_header = 1 if block[0] << 8 | block[1] == ONE_BYTE_PROFILE else 2
             at = csrc_end + 4 + element_header  # the value of the first element
             if self._mid_id:
@@ -99,6 +102,9 @@ class PacketForm:
                 at += self.mid_length + element_header
             if self._transport_sequence_id:
                 self.transport_sequence_at = at
+                at += 2 + element_header
+            if self._own:
+                self.send_time_at = at
         return True
 
     def _extensions(self, buffer: Buffer, elements: Elements, send_time: int) -> bytes:

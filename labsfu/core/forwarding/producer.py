@@ -159,7 +159,7 @@ class Producer:
         self.streams[stream.ssrc] = stream
         self._restarts = 0
         for consumer in self.consumers.values():
-            consumer.resync()
+            consumer.begin_anew()
 
     def add_consumer(self, consumer: Consumer) -> None:
         """Let a consumer have what comes from now on."""
@@ -252,7 +252,11 @@ class Producer:
                 stream.nack.key_frame(number)
             if number < stream.newest:
                 return self._start_late(stream, number, arrival, payload_type)
-        return self._relay(arrival, payload_type, number, key_frame)
+        waiting = self._relay(arrival, payload_type, number, key_frame)
+        if number < stream.newest:
+            for consumer in self.consumers.values():
+                consumer.sent_late(number, arrival.now)
+        return waiting
 
     def _relay(self, arrival: Arrival, payload_type: int, number: int, key_frame: bool) -> bool:
         send_time = abs_send_time_from_seconds(arrival.unix_now) if self._timed else 0
@@ -320,7 +324,7 @@ class Producer:
     def _resync(self, stream: InboundStream) -> None:
         self._restarts = stream.reception.restarts
         for consumer in self.consumers.values():
-            consumer.resync()
+            consumer.begin_anew()
 
     # ---------------------------------------------------------------- packets asked for again
 

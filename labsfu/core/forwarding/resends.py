@@ -10,6 +10,10 @@ BURST = 256 * 1024
 DEFAULT_ROUND_TRIP = 0.1
 """Seconds, while the round trip is not known."""
 
+PATIENCE = 0.75
+"""The part of a round trip for which a packet is not sent again: who asks exactly once a round trip is served, though
+what we measured of it may be a little old."""
+
 MEMORY = 10.0
 """Seconds that a resend is remembered."""
 
@@ -45,15 +49,19 @@ class Resends:
         self._sent_octets = sent_octets
         resent = self._resent
         last = resent.get(number)
-        if last is not None and now - last <= (DEFAULT_ROUND_TRIP if round_trip is None else round_trip):
+        if last is not None and now - last <= PATIENCE * (DEFAULT_ROUND_TRIP if round_trip is None else round_trip):
             return RESENT_JUST_NOW
         if octets > left:
             return RESEND_BUDGET_SPENT
         self._left = left - octets
-        resent[number] = now
-        resent.move_to_end(number)
-        self._forget_old(now)
+        self.sent(number, now)
         return None
+
+    def sent(self, number: int, now: float) -> None:
+        """The packet `number` goes out late: who has asked for it meanwhile is not sent it twice."""
+        self._resent[number] = now
+        self._resent.move_to_end(number)
+        self._forget_old(now)
 
     def clear(self) -> None:
         """Forget which packets were sent again, for their numbers have no meaning any more; the budget stays."""

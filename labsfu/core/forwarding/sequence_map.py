@@ -26,7 +26,7 @@ class SequenceMap:
 
     def __init__(self, first_output: int) -> None:
         self._highest_out = first_output - 1
-        self._highest_in = 0
+        self._highest_in = -1
         self._base = 0
         self._floor = 0
         self._dropped: list[int] = []
@@ -40,6 +40,15 @@ class SequenceMap:
     def unsync(self) -> None:
         """Forget the input: what comes next must `sync` first."""
         self._synced = False
+
+    def is_new(self, number: int) -> bool:
+        """Whether the input number is ahead of all that were mapped or dropped."""
+        return number > self._highest_in
+
+    def renumber(self) -> None:
+        """The input begins its numbers anew, or is another one: none of its numbers was seen."""
+        self._synced = False
+        self._highest_in = -1
 
     def sync(self, first: int) -> None:
         """Let the input number `first` (extended) follow on the highest output number."""

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 
 import pytest
 
+from clients.network import Conditions
 from labsfu.core.rtcp.nack import Nack
+from labsfu.wire import commands
 from tests.support.continuity import assert_continuous, assert_identical
 from tests.support.media import header_of
 from tests.support.nack_receiver import OWN_SSRC, NackReceiver
-from tests.support.synthetic_vp8 import Packetizer, StreamOptions
+from tests.support.synthetic_vp8 import Fragment, Packetizer, StreamOptions
 from tests.support.video_call import VideoCall
 
 
@@ -200,7 +202,7 @@ def test_a_storm_of_nacks_is_answered_once_per_round_trip() -> None:
         call.run(0.013)
         receiver.peer.send_rtcp(asked)
         call.lab.pump()
-    assert resent_to(receiver) == 3 * 4
+    assert resent_to(receiver) == 3 * 6  # once in three quarters of it
     assert receiver.conflicts == []
 
 
@@ -246,3 +248,50 @@ def test_a_packet_whose_repair_comes_after_its_original_is_forwarded_once() -> N
         assert_continuous(receiver, call.source.packets)
     assert call.lab.refused == {}
     assert call.lab.drops()["rtx-not-missing"] == 1
+
+
+# ---------------------------------------------------------------- nothing twice
+
+
+def test_who_asks_for_what_is_on_its_way_is_not_sent_it_twice() -> None:
+    call = Script(receivers=1)
+    receiver = call.receivers[0]
+    call.lab.rough(receiver.peer, Conditions(delay=0.04), Conditions(delay=0.04))
+    call.source.answers = False
+    first, second, third = call.make(3, key=True)
+    call.arrive(first, third)
+    call.run(0.070)  # the receiver has asked, but the question has not come yet
+    call.arrive(second)
+    call.run(0.2)
+    assert receiver.nacked == 1
+    assert receiver.duplicates == 0
+
+
+def test_who_was_paused_does_not_see_again_what_was_seen() -> None:
+    call = Script(receivers=1)
+    call.source.answers = False
+    call.arrive(*call.make(3, key=True), *call.make(2))
+    lost, *others = call.make(3, key=True)
+    call.arrive(*others, *call.make(2))
+    receiver, consumer = call.receivers[0], call.consumed[0].consumer_id
+    call.lab.do(commands.PauseConsumer(router_id=call.lab.router, consumer_id=consumer), commands.Done)
+    call.lab.do(commands.ResumeConsumer(router_id=call.lab.router, consumer_id=consumer), commands.Done)
+    call.arrive(lost)
+    call.arrive(*call.make(3, key=True))
+    fragments = [Fragment.decode(receiver.outputs[number].payload) for number in sorted(receiver.outputs)]
+    seen = [(fragment.frame, fragment.index) for fragment in fragments]
+    assert len(set(seen)) == len(seen)
+    assert seen[-1] == (4, 2)
+
+
+@pytest.mark.rfc("RFC 7714 8.1")
+def test_without_rtx_a_packet_that_is_sent_again_is_the_same_bit_for_bit() -> None:
+    call = Script(receivers=0)
+    receiver = call.join(rtx=False)
+    call.arrive(*call.make(3, key=True))
+    at_first = [data for address, data in call.lab.sent if address == receiver.peer.address][-3:]
+    call.run(0.3)
+    call.lab.sent.clear()
+    receiver.peer.send_rtcp(Nack(1, receiver.ssrc, tuple(number & 0xFFFF for number in sorted(receiver.outputs))))
+    call.lab.pump()
+    assert [data for address, data in call.lab.sent if address == receiver.peer.address] == at_first
