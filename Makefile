@@ -30,7 +30,7 @@ loss: $(READY)  ## docs/loss.md: frames through lossy networks, on invented time
 	$(BIN)/python -m tests.bench.loss
 
 loss-real: $(READY)  ## the same with aiortc and Chromium as receivers, in real time
-	$(BIN)/python -m tests.bench.loss_real
+	$(BIN)/python -m tests.bench.loss_real --write docs/loss.md
 
 docs: $(READY)  ## docs/rfc.md, from the markers in the tests
 	$(BIN)/python -m tests.support.rfc_index --write docs/rfc.md

@@ -10,8 +10,11 @@ from aiortc import MediaStreamTrack
 
 from clients.capabilities import StreamIds, send_parameters
 from clients.errors import ClientError
+from clients.network import Direction
 from clients.signalling import Signalling
-from clients.transport import Sender, WebRtcTransport
+from clients.streams import Sender
+from clients.tap import RtpTap
+from clients.transport import WebRtcTransport
 from labsfu.wire.base import ABSENT, JsonObject
 from labsfu.wire.ids import ProducerId
 from labsfu.wire.rtp import MediaKind, RtpCapabilities
@@ -41,6 +44,9 @@ class Publisher:
         cname: the same for all that this client sends (RFC 8834 4.9).
         spawn: starts the task that watches a sender.
         rng: where SSRCs come from.
+
+    Attributes:
+        tap: told of each stream before it flows.
     """
 
     def __init__(
@@ -52,6 +58,7 @@ class Publisher:
         spawn: Spawn,
         rng: random.Random,
     ) -> None:
+        self.tap: RtpTap | None = None
         self._signalling = signalling
         self._transport = transport
         self._router = router
@@ -107,6 +114,8 @@ class Publisher:
         sender = transport.add_sender(track, ssrc=ids.ssrc, rtx_ssrc=ids.rtx_ssrc)
         sender.enable(not paused)
         self._senders[producer_id] = (transport, sender)
+        if self.tap is not None:
+            self.tap.announce(Direction.UP, kind, parameters)
         await sender.start(parameters)
         self._spawn(sender.ended)
         return producer_id

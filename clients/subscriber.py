@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from aiortc import MediaStreamTrack
 
 from clients.errors import ClientError, Refused
+from clients.network import Direction
 from clients.signalling import Signalling
-from clients.transport import Receiver, WebRtcTransport
+from clients.streams import Receiver
+from clients.tap import RtpTap
+from clients.transport import WebRtcTransport
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId
 from labsfu.wire.rtp import MediaKind
 from labsfu.wire.socket import (
@@ -53,6 +56,9 @@ class Subscriber:
         transport: gives the receive transport, connected.
         on_track: told of each stream before its first packet is asked for.
         rng: where the SSRCs of our RTCP reports come from.
+
+    Attributes:
+        tap: told of each stream before it flows.
     """
 
     def __init__(
@@ -62,6 +68,7 @@ class Subscriber:
         on_track: Callable[[RemoteTrack], None],
         rng: random.Random,
     ) -> None:
+        self.tap: RtpTap | None = None
         self._signalling = signalling
         self._transport = transport
         self._on_track = on_track
@@ -156,6 +163,8 @@ class Subscriber:
         receiver = transport.add_receiver(
             consumed.kind, consumed.rtp_parameters, rtcp_ssrc=self._rng.randrange(1, 1 << 32)
         )
+        if self.tap is not None:
+            self.tap.announce(Direction.DOWN, consumed.kind, consumed.rtp_parameters)
         await receiver.start()
         remote = RemoteTrack(
             participant_id=consumed.participant_id,

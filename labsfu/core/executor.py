@@ -8,7 +8,7 @@ from copy import copy
 from labsfu.core.drops import Drops
 from labsfu.core.forwarding.router import Router
 from labsfu.core.operations import Operations
-from labsfu.core.showing import show_router
+from labsfu.core.showing import show_router, show_type
 from labsfu.core.standalone import Standalone
 from labsfu.core.tables import Tables
 from labsfu.core.transport.webrtc import Surroundings, WebRtcTransport
@@ -16,7 +16,7 @@ from labsfu.errors import Unsupported
 from labsfu.wire import commands
 from labsfu.wire.commands import Command, Done, Result
 from labsfu.wire.events import EngineEvent
-from labsfu.wire.rtp import ConsumerType, RtpCapabilities, RtpCodecCapability
+from labsfu.wire.rtp import RtpCapabilities, RtpCodecCapability
 from labsfu.wire.sfu import RouterPayload
 from labsfu.wire.stats import EngineCounts
 
@@ -137,7 +137,7 @@ class Executor:
                 return commands.Consumed(
                     consumer_id=consumer.names.id,
                     kind=consumer.kind,
-                    type=ConsumerType.SIMPLE,
+                    type=show_type(consumer),
                     rtp_parameters=consumer.rtp_parameters,
                     producer_paused=consumer.producer_paused,
                 )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from labsfu.core.entropy import Entropy
 from labsfu.core.forwarding.consumer import Consumer, ConsumerNames, RtxSender
+from labsfu.core.forwarding.layered_consumer import LayeredConsumer
+from labsfu.core.forwarding.layered_producer import LayeredProducer
 from labsfu.core.forwarding.producer import Producer, ProducerTerms
 from labsfu.core.forwarding.router import Router
+from labsfu.core.forwarding.vp8_rewriter import Vp8Rewriter
 from labsfu.core.ortc.consume import get_consumer_rtp_parameters
 from labsfu.core.ortc.mime import associated_payload_type, is_rtx
 from labsfu.core.ortc.produce import get_consumable_rtp_parameters, get_producer_rtp_mapping, get_producer_type
+from labsfu.core.ortc.scalability import parse_scalability_mode
 from labsfu.core.ortc.validate import validate_rtp_parameters
 from labsfu.core.transport.webrtc import WebRtcTransport
 from labsfu.errors import Conflict, Unsupported
@@ -52,9 +56,9 @@ def make_producer(
     base_ssrc = entropy.integer(_LOWEST_SSRC, _HIGHEST_SSRC)
     mapping = get_producer_rtp_mapping(parameters, router.rtp_capabilities, base_ssrc=base_ssrc)
     type_ = get_producer_type(parameters)
-    if type_ is not ProducerType.SIMPLE:
+    if type_ is ProducerType.SVC:
         raise Unsupported(
-            f"a producer of type '{type_}' cannot be forwarded: send one encoding without layers",
+            f"a producer of type '{type_}' cannot be forwarded yet: send encodings without spatial layers",
             slug="unsupported-producer-type",
         )
     for other in transport.session.producers.values():
@@ -71,7 +75,10 @@ def make_producer(
         ),
         created_at=created_at,
     )
-    return Producer(terms, paused=command.paused, app_data=command.app_data)
+    if type_ is ProducerType.SIMPLE:
+        return Producer(terms, paused=command.paused, app_data=command.app_data)
+    layers = max(parse_scalability_mode(encoding.scalability_mode).temporal_layers for encoding in parameters.encodings)
+    return LayeredProducer(terms, temporal_layers=layers, paused=command.paused, app_data=command.app_data)
 
 
 def _cname(parameters: RtpParameters, transport: WebRtcTransport, entropy: Entropy) -> str:
@@ -123,16 +130,33 @@ def make_consumer(
         enable_rtx=terms.kind is MediaKind.VIDEO,
     )
     names = ConsumerNames(ConsumerId(entropy.uuid()), terms.id, command.participant_id, created_at, command.app_data)
-    return Consumer(
+    first_sequence = entropy.integer(_LOWEST_SEQUENCE, _HIGHEST_SEQUENCE)
+    rtx = _rtx_sender(parameters, entropy)
+    if not isinstance(producer, LayeredProducer):
+        return Consumer(
+            names,
+            terms.kind,
+            transport,
+            parameters,
+            first_sequence,
+            paused=command.paused,
+            producer_paused=producer.paused,
+            source_active=producer.active,
+            rtx=rtx,
+        )
+    numbered = parameters.codecs[0].mime_type.lower() == "video/vp8"
+    return LayeredConsumer(
         names,
         terms.kind,
         transport,
         parameters,
-        entropy.integer(_LOWEST_SEQUENCE, _HIGHEST_SEQUENCE),
+        first_sequence,
         paused=command.paused,
         producer_paused=producer.paused,
         source_active=producer.active,
-        rtx=_rtx_sender(parameters, entropy),
+        rtx=rtx,
+        preferred=producer.highest,
+        rewriter=Vp8Rewriter(producer.highest.temporal) if numbered else None,
     )
 
 

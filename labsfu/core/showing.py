@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from labsfu.core.forwarding.consumer import Consumer
+from labsfu.core.forwarding.layered_consumer import LayeredConsumer
+from labsfu.core.forwarding.layers import Layers
 from labsfu.core.forwarding.producer import Producer
 from labsfu.core.forwarding.router import Router
 from labsfu.core.transport.webrtc import WebRtcTransport
+from labsfu.wire.base import ABSENT, Absent
 from labsfu.wire.ids import WorkerId
-from labsfu.wire.rtp import ConsumerType
+from labsfu.wire.rtp import ConsumerLayers, ConsumerType
 from labsfu.wire.sfu import ConsumerPayload, ConsumerScore, ProducerPayload, ProducerScore, RouterPayload
 
 NO_WORKER = WorkerId("")
@@ -28,6 +31,18 @@ def show_router(router: Router, pending: int) -> RouterPayload:
     )
 
 
+def show_type(consumer: Consumer) -> ConsumerType:
+    """Which kind of consumer it is."""
+    return ConsumerType.SIMULCAST if isinstance(consumer, LayeredConsumer) else ConsumerType.SIMPLE
+
+
+def show_layers(layers: Layers) -> ConsumerLayers | Absent:
+    """Layers as the API has them; absent when nothing is sent."""
+    if layers.spatial < 0:
+        return ABSENT
+    return ConsumerLayers(spatial_layer=layers.spatial, temporal_layer=layers.temporal)
+
+
 def show_producer(router: Router, producer: Producer, transport: WebRtcTransport) -> ProducerPayload:
     """A producer that has its media."""
     terms = producer.terms
@@ -41,8 +56,8 @@ def show_producer(router: Router, producer: Producer, transport: WebRtcTransport
         paused=producer.paused,
         rtp_parameters=producer.rtp_parameters,
         score=tuple(
-            ProducerScore(encoding_idx=0, ssrc=stream.ssrc, score=stream.score.value)
-            for stream in producer.streams.values()
+            ProducerScore(encoding_idx=stream.encoding, ssrc=stream.ssrc, score=stream.score.value)
+            for stream in sorted(producer.streams.values(), key=lambda stream: stream.encoding)
         ),
         transport_options=transport.options(),
         ice_state=transport.ice_state,
@@ -64,13 +79,15 @@ def show_consumer(
         router_id=router.id,
         participant_id=names.participant_id,
         kind=consumer.kind,
-        type=ConsumerType.SIMPLE,
+        type=show_type(consumer),
         rtp_parameters=consumer.rtp_parameters,
         paused=consumer.paused,
         producer_paused=consumer.producer_paused,
         score=ConsumerScore(
             score=consumer.score.value, producer_score=scores[0] if scores else 0, producer_scores=scores
         ),
+        preferred_layers=show_layers(consumer.preferred) if isinstance(consumer, LayeredConsumer) else ABSENT,
+        current_layers=show_layers(consumer.current) if isinstance(consumer, LayeredConsumer) else ABSENT,
         priority=consumer.priority,
         transport_options=transport.options(),
         ice_state=transport.ice_state,

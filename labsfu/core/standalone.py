@@ -22,7 +22,7 @@ from labsfu.wire import commands
 from labsfu.wire.base import ABSENT, Absent, JsonObject
 from labsfu.wire.events import ConsumerClosed, EngineEvent, ProducerClosed, TransportClosed
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RouterId, TransportId
-from labsfu.wire.rtp import MediaKind, RtpEncodingParameters, RtpParameters
+from labsfu.wire.rtp import ConsumerLayers, MediaKind, RtpEncodingParameters, RtpParameters
 from labsfu.wire.sfu import ConsumerPayload, EncodingUpdate, ProducerPayload
 from labsfu.wire.transport import DtlsParameters
 
@@ -185,11 +185,16 @@ class Standalone:
         self._operations.admit(transport)
         self._own[consumer.names.id] = transport.id
         self._operations.add_consumer(router, transport, consumer, now)
+        if isinstance(command.preferred_layers, ConsumerLayers):
+            router.prefer_layers(consumer.names.id, command.preferred_layers, now)
         return self.consumer(router, consumer.names.id)
 
     def update_consumer(self, router: Router, command: commands.UpdateConsumer, now: float) -> ConsumerPayload:
         """Change a consumer. Layers of a simple stream: there is but one, so wishes are taken and change nothing."""
         consumer = router.consumer(command.consumer_id)
+        if isinstance(command.preferred_layers, ConsumerLayers):
+            router.prefer_layers(command.consumer_id, command.preferred_layers, now)
+            self._operations.follow_producer(router, consumer.names.producer_id)
         consumer.priority = command.priority if isinstance(command.priority, int) else consumer.priority
         if command.paused is True:
             router.pause_consumer(command.consumer_id)

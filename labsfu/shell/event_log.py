@@ -68,6 +68,7 @@ LINES: Mapping[type[Event], Line] = MappingProxyType(
         events.ProducerClosed: Line(INFO, "producer closed"),
         events.ConsumerMade: Line(INFO, "consumer made"),
         events.ConsumerPaused: Line(DEBUG, "consumer paused"),
+        events.ConsumerLayersChanged: Line(DEBUG, "consumer is sent other layers"),
         events.ConsumerResumed: Line(DEBUG, "consumer resumed"),
         events.ConsumerClosed: Line(INFO, "consumer closed"),
         events.KeyFrameRequested: Line(DEBUG, "key frame requested"),

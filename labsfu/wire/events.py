@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from labsfu.wire.base import ABSENT, Absent, Wire
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, TransportId
 from labsfu.wire.payloads import ParticipantType, RoomType
-from labsfu.wire.rtp import MediaKind
+from labsfu.wire.rtp import ConsumerLayers, MediaKind
 from labsfu.wire.stats import DropCount
 from labsfu.wire.transport import DtlsState, IceState
 
@@ -122,6 +122,13 @@ class ConsumerResumed(_OfRouter, tag="consumer-resumed"):
     consumer_id: ConsumerId
 
 
+class ConsumerLayersChanged(_OfRouter, tag="consumer-layers"):
+    """A consumer is sent another layer, from a key frame on."""
+
+    consumer_id: ConsumerId
+    layers: ConsumerLayers
+
+
 class ConsumerClosed(_OfRouter, tag="consumer-closed"):
     """A consumer is gone."""
 
@@ -174,6 +181,7 @@ EngineEvent: TypeAlias = (
     | ConsumerMade
     | ConsumerPaused
     | ConsumerResumed
+    | ConsumerLayersChanged
     | ConsumerClosed
     | KeyFrameRequested
     | PacketsDropped

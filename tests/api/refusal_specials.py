@@ -25,7 +25,6 @@ def _audio(**changes: object) -> Json:
 _SPEEX = {"mimeType": "audio/speex", "payloadType": 97, "clockRate": 16000}
 _RIDS = [{"rid": "r0"}, {"rid": "r1"}]
 _UNSUPPORTED: dict[str, tuple[Json, int, str, str]] = {
-    "simulcast": (_video(_RIDS), 422, "unsupported-producer-type", "'simulcast'"),
     "codec": (_audio(codecs=[_SPEEX], encodings=[{"ssrc": 7}]), 422, "unsupported-codec", "audio/speex"),
     "simulcast of audio": (
         _audio(encodings=_RIDS),

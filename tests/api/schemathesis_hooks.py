@@ -21,7 +21,6 @@ UNFORESEEABLE = frozenset(
         "invalid-rtp-parameters",
         "no-common-codec",
         "unsupported-codec",
-        "unsupported-producer-type",
         "unsupported-scalability-mode",
         "unsupported-simulcast",
     }

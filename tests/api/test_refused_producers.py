@@ -26,7 +26,7 @@ from labsfu.wire.rtp import (
     RtpParameters,
     RtxParameters,
 )
-from tests.core.ortc.material import chromium_produces, codec, sent
+from tests.core.ortc.material import codec, sent
 from tests.support.api_world import JOIN, Peer
 from tests.support.lab import Lab
 from tests.support.media import MID_URI, produce
@@ -81,14 +81,6 @@ REFUSED: dict[str, Refused] = {
     ),
     "Opus with one channel": codec_lacking(other(codec("audio/opus", 111, 48000, channels=1)), "'audio/opus'", AUDIO),
     "a second codec that the router lacks": codec_lacking(other(VP8, codec("video/red", 99)), "'video/red'"),
-    "Chromium's simulcast as recorded": Refused(
-        chromium_produces("video-simulcast").rtp_parameters, "unsupported-producer-type", 422, "'simulcast'"
-    ),
-    "simulcast": Refused(other(VP8, encodings=RIDS), "unsupported-producer-type", 422, "'simulcast'"),
-    "simulcast of H264": Refused(other(H264, encodings=RIDS), "unsupported-producer-type", 422, "'simulcast'"),
-    "temporal layers": Refused(
-        other(VP8, encodings=layered("L1T3")), "unsupported-producer-type", 422, "without layers"
-    ),
     "simulcast of audio": Refused(other(OPUS, encodings=RIDS), "unsupported-simulcast", 422, "'audio/opus'", AUDIO),
     "layers of audio": Refused(
         other(OPUS, encodings=layered("L1T2")), "unsupported-scalability-mode", 422, "'L1T2'", AUDIO

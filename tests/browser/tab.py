@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,14 +44,27 @@ class Tab:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._note)
 
-    async def join(self, socket: str) -> None:
-        """Join a room by a participant socket (ws://...)."""
-        joined = await self.ask("url => lab.join(url)", socket)
+    async def join(self, socket: str, *, reach_at: tuple[str, int] | None = None, without: Sequence[str] = ()) -> None:
+        """Join a room.
+
+        Args:
+            socket: the participant socket (ws://...).
+            reach_at: address and port of the server's media, in place of what its candidates say.
+            without: URIs of header extensions that the page shall not know when it receives.
+        """
+        at = None if reach_at is None else {"address": reach_at[0], "port": reach_at[1]}
+        options = {"reachAt": at, "without": list(without)}
+        joined = await self.ask("([url, options]) => lab.join(url, options)", [socket, options])
         self.id = joined["participantId"]
 
     async def publish(self) -> dict[str, str]:
         """Send camera and microphone; the producers' ids by kind."""
         return dict(await self.ask("() => lab.publish()"))
+
+    async def publish_noise(self, size: tuple[int, int], frame_rate: float, max_bitrate: int) -> str:
+        """Send noise as video in one encoding of at most `max_bitrate` bit/s; the producer's id."""
+        noise = {"width": size[0], "height": size[1], "frameRate": frame_rate, "maxBitrate": max_bitrate}
+        return str(await self.ask("noise => lab.publishNoise(noise)", noise))
 
     async def ask(self, script: str, argument: object = None) -> Any:  # noqa: ANN401 - what JavaScript gives
         """Evaluate a function of `argument` on the page; a promise is awaited.
@@ -94,8 +109,24 @@ class Tab:
 
     async def picture(self, other: str) -> NDArray[np.uint8]:
         """The picture that somebody's video element shows now: its luma, (height, width)."""
-        said = await self.ask("who => lab.person(who).picture()", other)
-        return np.frombuffer(base64.b64decode(said["luma"]), np.uint8).reshape(said["height"], said["width"])
+        return _luma(await self.ask("who => lab.person(who).picture()", other))
+
+    async def stamped_picture(self, other: str) -> tuple[NDArray[np.uint8], int]:
+        """The next picture that is presented, as `picture` gives it, and its RTP timestamp."""
+        said = await self.ask("who => lab.person(who).stamped()", other)
+        return _luma(said), said["rtpTimestamp"]
+
+    async def watch(self, other: str) -> None:
+        """Note of each picture of somebody from now on when it is presented."""
+        await self.ask("who => lab.person(who).watch()", other)
+
+    async def watched(self, other: str) -> dict[int, float]:
+        """What `watch` noted so far: when a picture was first presented (monotonic seconds), by RTP timestamp."""
+        offset = min([await self._clock_offset() for _ in range(5)])
+        times: dict[int, float] = {}
+        for presented, timestamp in await self.ask("who => lab.person(who).watched", other):
+            times.setdefault(timestamp, presented / 1000 + offset)
+        return times
 
     async def hears_pitch(self, other: str, hz: float, within: float = 8.0) -> None:
         """Wait until the loudest frequency of what somebody sends is this one."""
@@ -109,6 +140,16 @@ class Tab:
         """What went wrong on the page, of which nobody was told."""
         return [*self.complaints, *await self.ask("() => lab.failures")]
 
+    async def _clock_offset(self) -> float:
+        """Seconds from the page's clock to ours, and as much more as the answer took to get here."""
+        said = await self.ask("() => performance.now()")
+        return time.monotonic() - float(said) / 1000
+
     def _note(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self.complaints.append(message.text)
+
+
+def _luma(said: dict[str, Any]) -> NDArray[np.uint8]:
+    """What the page gives as a picture."""
+    return np.frombuffer(base64.b64decode(said["luma"]), np.uint8).reshape(said["height"], said["width"])

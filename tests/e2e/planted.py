@@ -57,10 +57,18 @@ def cut_forwarding() -> None:
     Producer._relay = cut  # type: ignore[assignment,method-assign]  # that is what planting means
 
 
+def no_arrival_feedback() -> None:
+    """The server offers transport-cc and never says when packets arrived."""
+    from labsfu.core.forwarding.arrival_log import ArrivalLog  # noqa: PLC0415 - only in the process that has this fault
+
+    ArrivalLog.receive = lambda *_: False  # type: ignore[method-assign]  # that is what planting means
+
+
 FAULTS: dict[str, Callable[[], None]] = {
     "muted-microphone": muted_microphone,
     "frozen-camera": frozen_camera,
     "cut-forwarding": cut_forwarding,
+    "no-arrival-feedback": no_arrival_feedback,
 }
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from labsfu.wire import events
 from labsfu.wire.events import Event
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, TransportId
 from labsfu.wire.payloads import RoomType
-from labsfu.wire.rtp import MediaKind
+from labsfu.wire.rtp import ConsumerLayers, MediaKind
 from labsfu.wire.transport import IceState
 
 ROUTER, ROOM, ADA, BEN = RouterId("r"), RoomId("tea"), ParticipantId("ada"), ParticipantId("ben")
@@ -50,6 +50,12 @@ def whereabouts() -> Whereabouts:
         (ICE, (ROOM, ADA)),
         (CONSUMER_MADE, (ROOM, BEN)),
         (events.ConsumerPaused(router_id=ROUTER, consumer_id=CONSUMER), (ROOM, BEN)),
+        (
+            events.ConsumerLayersChanged(
+                router_id=ROUTER, consumer_id=CONSUMER, layers=ConsumerLayers(spatial_layer=1, temporal_layer=0)
+            ),
+            (ROOM, BEN),
+        ),
         (events.KeyFrameRequested(router_id=ROUTER, producer_id=PRODUCER, ssrc=1), (ROOM, ADA)),
         (events.PacketsDropped(router_id=ROUTER, transport_id=RECEIVING, drops=()), (ROOM, ADA)),
         (events.PacketsDropped(router_id=ROUTER, producer_id=PRODUCER, drops=()), (ROOM, ADA)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Protocol, TypeVar
@@ -14,6 +14,7 @@ from labsfu.core.dtls.endpoint import DtlsEndpoint
 from labsfu.core.dtls.state import DtlsRole as EndpointRole
 from labsfu.core.engine import Engine
 from labsfu.core.entropy import Entropy
+from labsfu.core.ortc.supported import DEFAULT_MEDIA_CODECS
 from labsfu.core.outputs import Address, Transmit
 from labsfu.core.rtcp.compound import RtcpPacket, parse_compound
 from labsfu.core.srtp.buffer import SrtpBuffer
@@ -23,6 +24,7 @@ from labsfu.core.transport.demux import PacketKind, kind_of
 from labsfu.wire import commands
 from labsfu.wire.events import EngineFault, Event
 from labsfu.wire.ids import RouterId, TransportId
+from labsfu.wire.rtp import RtpCodecCapability
 from labsfu.wire.transport import (
     DtlsFingerprint,
     DtlsParameters,
@@ -183,7 +185,12 @@ class Peer:
 class Lab:
     """One engine, one router, any number of peers."""
 
-    def __init__(self, entropy: Entropy | None = None, transmit: Transmit | None = None) -> None:
+    def __init__(
+        self,
+        entropy: Entropy | None = None,
+        transmit: Transmit | None = None,
+        media_codecs: Sequence[RtpCodecCapability] = DEFAULT_MEDIA_CODECS,
+    ) -> None:
         self.now = START
         self.faults_allowed = False
         self.events: list[Event] = []
@@ -195,6 +202,7 @@ class Lab:
             entropy=SeededEntropy() if entropy is None else entropy,
             unix_offset=UNIX_START - START,
             certificate=certificate("server"),
+            media_codecs=media_codecs,
             transmit=self._transmit if transmit is None else transmit,
             candidates=[
                 IceCandidate(

@@ -23,8 +23,9 @@ class _Missing:
 
 @dataclass(slots=True)
 class MissingNumbers:
-    """Numbers that never wrap; each is asked for once a round trip until it comes or was asked for too often."""
+    """Numbers that never wrap; each is asked for once a round trip until it comes or was asked for `tries` times."""
 
+    tries: int = TRIES
     given_up: set[int] = field(default_factory=set)
     _missing: dict[int, _Missing] = field(default_factory=dict)
 
@@ -44,7 +45,7 @@ class MissingNumbers:
         asked = []
         for number in sorted(n for n, missing in self._missing.items() if missing.due <= now):
             missing = self._missing[number]
-            if missing.tries == TRIES:
+            if missing.tries == self.tries:
                 del self._missing[number]
                 self.given_up.add(number)
                 continue

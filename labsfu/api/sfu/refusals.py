@@ -15,7 +15,6 @@ BAD_DTLS = (Refusal(400, "invalid-dtls-parameters"), Refusal(409, "transport-alr
 BAD_RTP = (Refusal(400, "invalid-rtp-parameters"),)
 UNSUPPORTED_MEDIA = (
     Refusal(422, "unsupported-codec"),
-    Refusal(422, "unsupported-producer-type"),
     Refusal(422, "unsupported-scalability-mode"),
     Refusal(422, "unsupported-simulcast"),
 )

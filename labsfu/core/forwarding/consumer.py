@@ -158,6 +158,11 @@ class Consumer:
         return any(known == uri for known, _ in self.extensions)
 
     @property
+    def timestamp_offset(self) -> int:
+        """What is added to the incoming stream's RTP timestamps."""
+        return 0
+
+    @property
     def ssrc(self) -> int:
         """The SSRC that the peer sees."""
         return self._ssrc

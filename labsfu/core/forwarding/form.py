@@ -7,6 +7,7 @@ with its own; abs-send-time is ours.
 
 from __future__ import annotations
 
+from labsfu.core.codecs.vp8 import Vp8PayloadDescriptor
 from labsfu.core.forwarding.arrival import Arrival, Elements
 from labsfu.core.rtp.extensions import ONE_BYTE_PROFILE, encode_extensions
 from labsfu.core.rtp.packet import Buffer
@@ -34,6 +35,8 @@ class PacketForm:
         mid_at: offset of the MID's value in `packet`; 0 when the packet has none.
         transport_sequence_at: the same for the transport-wide sequence number.
         send_time_at: the same for abs-send-time, which is in its place already.
+        descriptor: of a VP8 payload, where layers are told apart by it; None elsewhere.
+        shift: how much farther back than in the packet as it came the payload lies.
     """
 
     __slots__ = (
@@ -41,6 +44,7 @@ class PacketForm:
         "_own",
         "_proxied",
         "_transport_sequence_id",
+        "descriptor",
         "length",
         "mid_at",
         "mid_length",
@@ -48,6 +52,7 @@ class PacketForm:
         "payload_length",
         "payload_type",
         "send_time_at",
+        "shift",
         "transport_sequence_at",
     )
 
@@ -67,6 +72,8 @@ class PacketForm:
         self.mid_at = 0
         self.transport_sequence_at = 0
         self.send_time_at = 0
+        self.descriptor: Vp8PayloadDescriptor | None = None
+        self.shift = 0
 
     def render(self, arrival: Arrival, payload_type: int, send_time: int) -> bool:
         """Write a packet into `packet`, without padding; False when it grows too long for that.
@@ -106,6 +113,11 @@ class PacketForm:
             if self._own:
                 self.send_time_at = at
         return True
+
+    def describe(self, descriptor: Vp8PayloadDescriptor | None, arrival: Arrival) -> None:
+        """Keep what the payload of the packet just rendered says of itself."""
+        self.descriptor = descriptor
+        self.shift = self.length - self.payload_length - arrival.header.payload_offset
 
     def _extensions(self, buffer: Buffer, elements: Elements, send_time: int) -> bytes:
         values: list[tuple[int, bytes]] = []

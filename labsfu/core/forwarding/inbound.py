@@ -63,7 +63,8 @@ class InboundStream(ReportedStream):
     """A stream of media: what came, what is missing, what may be asked for again.
 
     Given: `sender_clock` (shared by the streams of one sender); the packets that are there for consumers, as they came
-    (`history`), and whether they are `kept` at all; a NACK generator where the codec has plain `nack`.
+    (`history`), and whether they are `kept` at all; a NACK generator where the codec has plain `nack`; which of the
+    producer's encodings it is.
     Derived: `newest` is the highest extended number received; `gap` is set when a number came out of order, which may
     set a timer (who schedules takes it back); `repaired` counts packets that came because they were asked for,
     `restored` those among them that came as RTX; `ended`: the sender said goodbye.
@@ -77,6 +78,7 @@ class InboundStream(ReportedStream):
         "_reported_restored",
         "_restarts",
         "_sender_clock",
+        "encoding",
         "ended",
         "gap",
         "history",
@@ -84,6 +86,7 @@ class InboundStream(ReportedStream):
         "key_frames",
         "nack",
         "newest",
+        "relayed_restarts",
         "repaired",
         "restored",
         "score",
@@ -98,11 +101,14 @@ class InboundStream(ReportedStream):
         nack: NackGenerator | None = None,
         *,
         kept: bool,
+        encoding: int = 0,
     ) -> None:
         super().__init__(ssrc, clock_rate)
         self._sender_clock = sender_clock
         self.history = history
         self.kept = kept
+        self.encoding = encoding
+        self.relayed_restarts = 0
         self.nack = nack
         self.key_frames = KeyFrameRequests()
         self.score = Score()
@@ -142,6 +148,11 @@ class InboundStream(ReportedStream):
                 self._last_arrival = now
                 self.ended = False
         return number
+
+    @property
+    def last_arrival(self) -> float:
+        """When its newest packet came, monotonic seconds."""
+        return self._last_arrival
 
     def _begin(self, number: int) -> None:
         """The sender began its numbers anew: what was before has no meaning after."""

@@ -1,4 +1,4 @@
-"""Which producer an incoming packet belongs to: by SSRC, then by MID (RFC 8843 9.2, mediasoup's RtpListener)."""
+"""Which producer and encoding an incoming packet belongs to: by SSRC, then by MID, then by RID (RFC 8843 9.2)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from labsfu.core.forwarding.packet_history import PacketHistory
 from labsfu.core.forwarding.producer import Producer
 from labsfu.core.forwarding.sender_clock import SenderClock
 from labsfu.core.rtp.values import decode_mid
-from labsfu.core.uris import MID
+from labsfu.core.uris import MID, REPAIRED_RTP_STREAM_ID, RTP_STREAM_ID
 from labsfu.errors import Malformed
 from labsfu.wire.base import ABSENT
 from labsfu.wire.rtp import MediaKind, RtpCodecParameters
@@ -56,28 +56,33 @@ class RtpListener:
         """Find out whose an SSRC is that was not seen before, and remember it in `streams` or `repairs`.
 
         Raises:
-            Malformed: `unknown-ssrc`; `unknown-payload-type` where the producer is known but not the codec;
-                `padding-before-media`, `rtx-before-media` for what says nothing of a stream that is not there yet.
+            Malformed: `unknown-ssrc`; `unknown-rid`, `unknown-payload-type` where the producer is known but not its
+                encoding or the codec; `padding-before-media`, `rtx-before-media` for what says nothing of a stream
+                that is not there yet.
         """
         header = arrival.header
         producer = self._by_ssrc(header.ssrc) or self._by_mid(arrival)
         if producer is None:
             raise Malformed("unknown-ssrc")
-        if producer.repairs(header.payload_type):
-            self._add_repair(producer, header.ssrc)
+        repairs = producer.repairs(header.payload_type)
+        rid = _text(arrival, producer.extension_id(REPAIRED_RTP_STREAM_ID if repairs else RTP_STREAM_ID))
+        encoding = producer.encoding_of(header.ssrc, rid)
+        if encoding is None:
+            raise Malformed("unknown-rid")
+        if repairs:
+            self._add_repair(producer, header.ssrc, encoding)
             return
         codec = producer.codec(header.payload_type)
         if codec is None:
             raise Malformed("unknown-payload-type")
         if not header.payload_length:
             raise Malformed("padding-before-media")
-        self._add_stream(producer, header.ssrc, codec)
+        self._add_stream(producer, header.ssrc, codec, encoding)
 
-    def _add_stream(self, producer: Producer, ssrc: int, codec: RtpCodecParameters) -> None:
-        for former in [ssrc for ssrc in producer.streams if not producer.owns_ssrc(ssrc)]:
+    def _add_stream(self, producer: Producer, ssrc: int, codec: RtpCodecParameters, encoding: int) -> None:
+        for former in [s for s in producer.streams.values() if s.encoding == encoding and s.ssrc != ssrc]:
             # An unannounced stream is followed by another: the peer changed its SSRC (RFC 3550 8.2).
-            del producer.streams[former]
-            self._forget(former)
+            self._forget(former.ssrc)
         kind = producer.terms.kind
         nack = NackGenerator() if NACK in codec.rtcp_feedback else None
         stream = InboundStream(
@@ -87,14 +92,14 @@ class RtpListener:
             PacketHistory(MAX_AGE[kind]),
             nack,
             kept=kind is MediaKind.VIDEO or nack is not None,
+            encoding=encoding,
         )
         producer.add_stream(stream)
         self.streams[ssrc] = producer, stream
 
-    def _add_repair(self, producer: Producer, ssrc: int) -> None:
+    def _add_repair(self, producer: Producer, ssrc: int, encoding: int) -> None:
         """One for each stream of media: another takes the place of the one before."""
-        announced = producer.repaired_ssrc(ssrc)
-        stream = next((s for s in producer.streams.values() if announced in (None, s.ssrc)), None)
+        stream = next((s for s in producer.streams.values() if s.encoding == encoding), None)
         if stream is None:
             raise Malformed("rtx-before-media")
         self._forget_repairs(stream)
@@ -114,11 +119,21 @@ class RtpListener:
         return next((producer for producer in self._producers if producer.owns_ssrc(ssrc)), None)
 
     def _by_mid(self, arrival: Arrival) -> Producer | None:
+        """By MID; by RID alone where a producer has no MID (RFC 8852 3: a RID says something only within a MID)."""
         for producer in self._producers:
-            wanted = producer.terms.rtp_parameters.mid
-            element = arrival.elements.get(producer.extension_id(MID) or 0)
-            if element is None or wanted is ABSENT or producer.announces_ssrcs:
+            if producer.announces_ssrcs:
                 continue
-            if decode_mid(arrival.buffer, *element) == wanted:
+            wanted = producer.terms.rtp_parameters.mid
+            if wanted is ABSENT:
+                rid = _text(arrival, producer.extension_id(RTP_STREAM_ID))
+                if rid is not None and producer.encoding_of(arrival.header.ssrc, rid) is not None:
+                    return producer
+            elif _text(arrival, producer.extension_id(MID)) == wanted:
                 return producer
         return None
+
+
+def _text(arrival: Arrival, extension_id: int | None) -> str | None:
+    """The value of a MID, RID or repaired RID; None where the packet has none."""
+    element = arrival.elements.get(extension_id or 0)
+    return None if element is None else decode_mid(arrival.buffer, *element)

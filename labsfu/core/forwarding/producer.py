@@ -64,7 +64,6 @@ class Producer:
         "_key_frame_tests",
         "_payload_types",
         "_repaired_payload_types",
-        "_restarts",
         "_timed",
         "active",
         "app_data",
@@ -97,7 +96,6 @@ class Producer:
         self._key_frame_tests = {codec.payload_type: is_key_frame_for(codec.mime_type) for codec in media}
         self._extension_ids = {extension.uri: extension.id for extension in parameters.header_extensions}
         self._groups: dict[FormKey, _Group] = {}
-        self._restarts = 0
         self._timed = False
         self._again = Arrival()  # a packet that is sent once more
         self.transport_cc = TRANSPORT_WIDE_CC in self._extension_ids and ("transport-cc", "") in self.feedback
@@ -126,11 +124,6 @@ class Producer:
         return any(str(codec.parameters.get("useinbandfec", "0")) == "1" for codec in self._codecs.values())
 
     @property
-    def watched(self) -> bool:
-        """Whether some consumer is being sent to."""
-        return any(consumer.active for consumer in self.consumers.values())
-
-    @property
     def wants_key_frame(self) -> bool:
         """Whether some consumer can show nothing before the next key frame."""
         return any(consumer.wants_key_frame for consumer in self.consumers.values())
@@ -142,22 +135,54 @@ class Producer:
             for encoding in self.terms.rtp_parameters.encodings
         )
 
-    def repaired_ssrc(self, rtx_ssrc: int) -> int | None:
-        """The SSRC that the peer announced to repair with this one; None if it announced no such thing."""
-        for encoding in self.terms.rtp_parameters.encodings:
-            if isinstance(encoding.rtx, RtxParameters) and encoding.rtx.ssrc == rtx_ssrc:
-                return encoding.ssrc if isinstance(encoding.ssrc, int) else None
-        return None
-
     @property
     def announces_ssrcs(self) -> bool:
         """Whether the peer announced any SSRC: then it sends no other."""
         return any(encoding.ssrc is not ABSENT for encoding in self.terms.rtp_parameters.encodings)
 
+    # ---------------------------------------------------------------- streams
+
+    def source_of(self, consumer: Consumer) -> InboundStream | None:  # noqa: ARG002 - all have the same, here
+        """The stream that a consumer is sent; None before it is heard."""
+        return next(iter(self.streams.values()), None)
+
+    def _takers(self, stream: InboundStream) -> list[Consumer]:
+        """The consumers that are sent a stream."""
+        return [consumer for consumer in self.consumers.values() if self.source_of(consumer) is stream]
+
+    def watches(self, stream: InboundStream) -> bool:
+        """Whether some consumer is being sent a stream, or would be."""
+        return stream.ssrc in self.streams and any(consumer.active for consumer in self.consumers.values())
+
+    def awaited(self, consumer: Consumer | None = None) -> list[InboundStream]:  # noqa: ARG002 - all have the same, here
+        """The streams of which a key frame is of use: to one consumer, or to all who wait for one."""
+        return list(self.streams.values())
+
+    def tick(self, now: float) -> bool:  # noqa: ARG002 - nothing is ever due, here
+        """Do what is due; True when somebody waits for a key frame of another stream now."""
+        return False
+
+    def deadline(self) -> float | None:
+        """When `tick` has something to do."""
+        return None
+
+    def encoding_of(self, ssrc: int, rid: str | None) -> int | None:
+        """The index of the encoding that an incoming stream is, by what it is known by; None when it is none of ours.
+
+        One that was announced without SSRC and RID is whatever comes.
+        """
+        encodings = self.terms.rtp_parameters.encodings
+        for index, encoding in enumerate(encodings):
+            announced = encoding.rtx.ssrc if isinstance(encoding.rtx, RtxParameters) else None
+            if ssrc in (encoding.ssrc, announced) or (rid is not None and rid == encoding.rid):
+                return index
+        alone = len(encodings) == 1 and encodings[0].ssrc is ABSENT
+        return 0 if alone and (rid is None or encodings[0].rid is ABSENT) else None
+
     def add_stream(self, stream: InboundStream) -> None:
         """A stream of ours was heard for the first time: what consumers are sent begins anew with it."""
+        self.streams.clear()
         self.streams[stream.ssrc] = stream
-        self._restarts = 0
         for consumer in self.consumers.values():
             consumer.begin_anew()
 
@@ -230,8 +255,8 @@ class Producer:
     def _forward(self, stream: InboundStream, number: int, arrival: Arrival) -> bool:
         """Hand a packet that was not seen before to every consumer."""
         header = arrival.header
-        if stream.reception.restarts != self._restarts:
-            self._resync(stream)
+        if stream.reception.restarts != stream.relayed_restarts:
+            self._begin_anew(stream)
         payload_type = self._payload_types.get(header.payload_type)
         if payload_type is None:
             self.drops.count("unknown-payload-type")
@@ -242,7 +267,7 @@ class Producer:
         if self._groups and stream.kept:
             stream.history.store(number, arrival.copy(), arrival.now)
         if not header.payload_length:
-            self._skip(number, arrival, payload_type)
+            self._skip(stream, number, arrival, payload_type)
             return False
         test = self._key_frame_tests[header.payload_type]
         key_frame = test is not None and test(arrival.buffer, header.payload_offset, header.payload_length)
@@ -252,13 +277,20 @@ class Producer:
                 stream.nack.key_frame(number)
             if number < stream.newest:
                 return self._start_late(stream, number, arrival, payload_type)
-        waiting = self._relay(arrival, payload_type, number, key_frame)
+        waiting = self._relay(stream, arrival, payload_type, number, key_frame)
         if number < stream.newest:
-            for consumer in self.consumers.values():
+            for consumer in self._takers(stream):
                 consumer.sent_late(number, arrival.now)
         return waiting
 
-    def _relay(self, arrival: Arrival, payload_type: int, number: int, key_frame: bool) -> bool:
+    def _relay(
+        self,
+        stream: InboundStream,  # noqa: ARG002 - which one it is matters where there are several
+        arrival: Arrival,
+        payload_type: int,
+        number: int,
+        key_frame: bool,
+    ) -> bool:
         send_time = abs_send_time_from_seconds(arrival.unix_now) if self._timed else 0
         timestamp = arrival.header.timestamp
         waiting = False
@@ -280,8 +312,9 @@ class Producer:
     def _start_late(self, stream: InboundStream, number: int, arrival: Arrival, payload_type: int) -> bool:
         """A key frame whose first packet was overtaken, or lost: who waits begins here, with what came before it."""
         starting = [consumer for consumer in self.consumers.values() if consumer.wants_key_frame]
-        waiting = self._relay(arrival, payload_type, number, True)
-        started = [consumer for consumer in starting if not consumer.wants_key_frame]
+        waiting = self._relay(stream, arrival, payload_type, number, True)
+        takers = set(self._takers(stream))
+        started = [consumer for consumer in starting if consumer in takers and not consumer.wants_key_frame]
         if started:
             for later in range(number + 1, stream.newest + 1):
                 packet = stream.history.find(later, arrival.now)
@@ -311,26 +344,28 @@ class Producer:
             group.form if group.form.render(again, payload_type, abs_send_time_from_seconds(again.unix_now)) else None
         )
 
-    def _skip(self, number: int, arrival: Arrival, payload_type: int) -> None:
+    def _skip(self, stream: InboundStream, number: int, arrival: Arrival, payload_type: int) -> None:
         """Leave out a packet without payload; who was sent a later one already gets it, or its number stays a hole."""
         self.drops.count("padding-only")
         for group in self._groups.values():
-            late = [consumer for consumer in group.consumers if not consumer.skip(number, "padding-only")]
+            takers = (consumer for consumer in group.consumers if self.source_of(consumer) is stream)
+            late = [consumer for consumer in takers if not consumer.skip(number, "padding-only")]
             if late:
                 group.form.render(arrival, payload_type, abs_send_time_from_seconds(arrival.unix_now))
                 for consumer in late:
                     consumer.relay(group.form, number, arrival.header.timestamp, False)
 
-    def _resync(self, stream: InboundStream) -> None:
-        self._restarts = stream.reception.restarts
-        for consumer in self.consumers.values():
+    def _begin_anew(self, stream: InboundStream) -> None:
+        """The numbers of a stream have no relation to those before."""
+        stream.relayed_restarts = stream.reception.restarts
+        for consumer in self._takers(stream):
             consumer.begin_anew()
 
     # ---------------------------------------------------------------- packets asked for again
 
     def resend(self, consumer: Consumer, outputs: Iterable[int], now: float, unix_now: float) -> None:
         """Send a consumer again what it says it has not got: the 16-bit numbers as it knows them (RFC 4585 6.2.1)."""
-        stream = next(iter(self.streams.values()), None)
+        stream = self.source_of(consumer)
         again = self._again
         for output in outputs:
             number = consumer.sent_as(output)

@@ -57,7 +57,7 @@ def sender_reports(
     chunks: list[SdesChunk] = []
     for consumer in consumers:
         producer = producers.get(consumer.names.producer_id)
-        stream = None if producer is None else next(iter(producer.streams.values()), None)
+        stream = None if producer is None else producer.source_of(consumer)
         if stream is None or not (
             consumer.active and consumer.packets and is_due(consumer.last_report_at, consumer.kind, now)
         ):
@@ -67,7 +67,7 @@ def sender_reports(
             SenderReport(
                 ssrc=consumer.ssrc,
                 ntp_timestamp=ntp_from_unix(unix_now),
-                rtp_timestamp=stream.timestamp_at(now, unix_now),
+                rtp_timestamp=stream.timestamp_at(now, unix_now) + consumer.timestamp_offset & 0xFFFFFFFF,
                 packet_count=consumer.packets,
                 octet_count=consumer.octets,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from labsfu.core.forwarding.consumer import Consumer
 from labsfu.core.forwarding.inbound import InboundStream
 from labsfu.core.forwarding.link import Link
 from labsfu.core.forwarding.producer import Producer
@@ -41,9 +42,9 @@ class SenderRequests:
         self._requested = requested
         self._fir_sequence = 0
 
-    def key_frame(self, producer: Producer, now: float) -> None:
-        """Ask for a key frame of each stream of a producer, unless it was just asked."""
-        for stream in producer.streams.values():
+    def key_frame(self, producer: Producer, now: float, consumer: Consumer | None = None) -> None:
+        """Ask for a key frame of what a consumer, or whoever waits, is to be sent, unless it was just asked."""
+        for stream in producer.awaited(consumer):
             if self._link.up and not stream.ended and stream.key_frames.want(now):
                 self._send_key_frame_request(producer, stream)
 
@@ -61,8 +62,11 @@ class SenderRequests:
 
     def tick(self, now: float) -> None:
         """Repeat key-frame requests, ask for missing packets; for whom nobody watches, neither."""
+        for producer in self._producers.values():
+            if producer.tick(now):
+                self.key_frame(producer, now)
         for producer, stream in self._streams():
-            if producer.paused or stream.ended or not producer.watched:
+            if producer.paused or stream.ended or not producer.watches(stream):
                 stream.key_frames.forget()
                 if stream.nack is not None:
                     stream.nack.reset()
@@ -84,6 +88,10 @@ class SenderRequests:
 
     def deadlines(self) -> Iterator[float]:
         """When `tick` has something to do."""
+        for producer in self._producers.values():
+            at = producer.deadline()
+            if at is not None:
+                yield at
         for _, stream in self._streams():
             at = stream.key_frames.deadline()
             if at is not None:

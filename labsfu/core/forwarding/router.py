@@ -6,12 +6,16 @@ from collections.abc import Callable
 
 from labsfu.core.drops import Drops
 from labsfu.core.forwarding.consumer import Consumer
+from labsfu.core.forwarding.layered_consumer import LayeredConsumer
+from labsfu.core.forwarding.layered_producer import LayeredProducer
+from labsfu.core.forwarding.layers import clamp_preferred
 from labsfu.core.forwarding.producer import Producer
 from labsfu.core.forwarding.session import MediaSession
 from labsfu.errors import NotFound
 from labsfu.wire.events import (
     CloseReason,
     ConsumerClosed,
+    ConsumerLayersChanged,
     ConsumerMade,
     ConsumerPaused,
     ConsumerResumed,
@@ -22,7 +26,7 @@ from labsfu.wire.events import (
     ProducerResumed,
 )
 from labsfu.wire.ids import ConsumerId, ProducerId, RouterId, TransportId
-from labsfu.wire.rtp import RtpCapabilities
+from labsfu.wire.rtp import ConsumerLayers, RtpCapabilities
 
 
 class Router:
@@ -71,6 +75,8 @@ class Router:
         terms = producer.terms
         self.producers[terms.id] = producer, session, transport_id
         session.add_producer(producer)
+        if isinstance(producer, LayeredProducer):
+            producer.layers_changed = self._layers_changed
         self._emit(
             ProducerMade(
                 router_id=self.id,
@@ -159,6 +165,18 @@ class Router:
         self._emit(ConsumerResumed(router_id=self.id, consumer_id=id_))
         self._refresh(consumer, now)
 
+    def prefer_layers(self, id_: ConsumerId, layers: ConsumerLayers, now: float) -> None:
+        """Let it have at most these layers; no effect where there are none."""
+        consumer = self.consumer(id_)
+        producer, session, _ = self.producers[consumer.names.producer_id]
+        if not isinstance(consumer, LayeredConsumer) or not isinstance(producer, LayeredProducer):
+            return
+        temporal = layers.temporal_layer if isinstance(layers.temporal_layer, int) else None
+        highest = producer.highest
+        consumer.preferred = clamp_preferred(layers.spatial_layer, temporal, highest.spatial + 1, highest.temporal + 1)
+        if producer.retarget(consumer):
+            session.requests.key_frame(producer, now, consumer)
+
     def close_consumer(self, id_: ConsumerId, reason: CloseReason) -> None:
         """Close it."""
         consumer = self.consumer(id_)
@@ -173,7 +191,12 @@ class Router:
     def want_key_frame(self, consumer: Consumer, now: float) -> None:
         """Ask the producer of a consumer for a key frame, unless it was just asked."""
         producer, session, _ = self.producers[consumer.names.producer_id]
-        session.requests.key_frame(producer, now)
+        session.requests.key_frame(producer, now, consumer)
+
+    def _layers_changed(self, consumer: LayeredConsumer) -> None:
+        layers = consumer.current
+        told = ConsumerLayers(spatial_layer=layers.spatial, temporal_layer=layers.temporal)
+        self._emit(ConsumerLayersChanged(router_id=self.id, consumer_id=consumer.names.id, layers=told))
 
     def _refresh(self, consumer: Consumer, now: float) -> None:
         if consumer.refresh() and consumer.wants_key_frame:

@@ -70,6 +70,8 @@ def test_outputs_are_repaired_until_they_are_continuous_and_identical(
 ) -> None:
     call = VideoCall(seed, StreamOptions(rtx_ssrc=2223 if rtx else None), receivers=1)
     call.join(rtx=rtx_out)
+    for receiver in call.receivers:
+        receiver.missing.tries = 60  # close to us, it would give up before what the sender's bad link lost is there
     call.source.rtx_padding_every = 5 * rtx
     call.source.start()
     call.run(0.2)  # a receiver cannot know of what is lost before its first packet

@@ -1,6 +1,7 @@
 /** A participant in a browser: mediasoup-client on labsfu's participant socket. Tests drive it through `window.lab`. */
 import { Device } from "mediasoup-client";
 
+import { noiseTrack } from "./noise.js";
 import { Person } from "./person.js";
 import { ParticipantSocket } from "./socket.js";
 
@@ -25,8 +26,13 @@ class Lab {
   #initialized;
   #ready = new Promise((resolve) => (this.#initialized = resolve));
 
-  /** Join by the socket at `url`; gives {roomId, participantId}. */
-  async join(url) {
+  /**
+   * Join by the socket at `url`; gives {roomId, participantId}.
+   *
+   * `reachAt`, {address, port}: where the server's media is, in place of what its candidates say. `without`: URIs of
+   * header extensions that we say we do not know when we receive.
+   */
+  async join(url, { reachAt = null, without = [] } = {}) {
     const init = await new Promise((resolve, reject) => {
       this.#socket = new ParticipantSocket(url, (signal) =>
         signal.action === "Init" ? resolve(signal) : this.#handle(signal),
@@ -37,11 +43,13 @@ class Lab {
     document.querySelector("#who").textContent = document.title = `${participantId} in ${roomId}`;
     init.participants.forEach(({ id }) => this.participants.add(id));
     await this.#device.load({ routerRtpCapabilities: init.routerRtpCapabilities });
-    this.#sending = this.#device.createSendTransport(init.producerTransportOptions);
-    this.#receiving = this.#device.createRecvTransport(init.consumerTransportOptions);
+    this.#sending = this.#device.createSendTransport(reach(init.producerTransportOptions, reachAt));
+    this.#receiving = this.#device.createRecvTransport(reach(init.consumerTransportOptions, reachAt));
     this.#wire(this.#sending, "ConnectProducerTransport");
     this.#wire(this.#receiving, "ConnectConsumerTransport");
-    await this.#socket.request("Init", { rtpCapabilities: this.#device.rtpCapabilities });
+    const { codecs, headerExtensions } = this.#device.rtpCapabilities;
+    const known = headerExtensions.filter(({ uri }) => !without.includes(uri));
+    await this.#socket.request("Init", { rtpCapabilities: { codecs, headerExtensions: known } });
     this.#initialized();
     return { roomId, participantId };
   }
@@ -57,6 +65,13 @@ class Lab {
     return Object.fromEntries([...this.#producers].map(([kind, producer]) => [kind, producer.id]));
   }
 
+  /** Send noise: {width, height, frameRate} of it, at most `maxBitrate` bit/s in one encoding; gives the producer's id. */
+  async publishNoise({ maxBitrate, ...noise }) {
+    const producer = await this.#sending.produce({ track: noiseTrack(noise), encodings: [{ maxBitrate }] });
+    this.#producers.set("video", producer);
+    return producer.id;
+  }
+
   /** Leave and close all. */
   async leave() {
     await this.#socket.close();
@@ -69,19 +84,32 @@ class Lab {
     return { sending: this.#sending.connectionState, receiving: this.#receiving.connectionState };
   }
 
-  /** Our outbound-rtp stats of a kind. */
-  async sent(kind) {
-    return pick(await this.#producers.get(kind).getStats(), "outbound-rtp");
+  /** Our outbound-rtp stats of a kind, or those of another type that belong to it; null while there are none. */
+  async sent(kind, type = "outbound-rtp") {
+    return pick(await this.#producers.get(kind).getStats(), type);
   }
 
   /** The inbound-rtp stats of a stream that we receive; null while there is none. */
   async received(participantId, kind) {
-    for (const { consumer, participantId: owner } of this.#consumers.values()) {
-      if (owner === participantId && consumer.kind === kind) {
-        return pick(await consumer.getStats(), "inbound-rtp");
-      }
-    }
-    return null;
+    const found = this.#consumer(participantId, kind);
+    return found === undefined ? null : pick(await found.consumer.getStats(), "inbound-rtp");
+  }
+
+  /** What we were told of a stream that we receive, and the header extensions that the browser takes on it. */
+  receivedParameters(participantId, kind) {
+    const { consumer } = this.#consumer(participantId, kind);
+    const { headerExtensions } = consumer.rtpReceiver.getParameters();
+    return { told: consumer.rtpParameters, taken: headerExtensions.map(({ uri, id }) => ({ uri, id })) };
+  }
+
+  /** Whether the browser can send a codec, e.g. video/VP8. */
+  encodes(mimeType) {
+    return RTCRtpSender.getCapabilities(mimeType.split("/")[0]).codecs.some((codec) => codec.mimeType === mimeType);
+  }
+
+  /** What we said of a stream that we send. */
+  sentParameters(kind) {
+    return this.#producers.get(kind).rtpParameters;
   }
 
   /** Wait until a condition holds, which may be asynchronous. */
@@ -99,6 +127,12 @@ class Lab {
   /** Somebody whom we receive. */
   person(participantId) {
     return this.#persons.get(participantId);
+  }
+
+  #consumer(participantId, kind) {
+    return [...this.#consumers.values()].find(
+      (entry) => entry.participantId === participantId && entry.consumer.kind === kind,
+    );
   }
 
   #wire(transport, action) {
@@ -163,6 +197,14 @@ class Lab {
       }
     }
   }
+}
+
+function reach(options, at) {
+  if (at === null) {
+    return options;
+  }
+  const moved = { ...options.iceCandidates[0], address: at.address, ip: at.address, port: at.port };
+  return { ...options, iceCandidates: [moved] };
 }
 
 function pick(report, type) {

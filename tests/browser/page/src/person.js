@@ -9,6 +9,8 @@ export class Person {
   #figure = document.createElement("figure");
   #video = document.createElement("video");
   #analyser;
+  /** What `watch` noted. */
+  watched = [];
 
   constructor(name, muted = false) {
     const caption = document.createElement("figcaption");
@@ -49,6 +51,22 @@ export class Person {
       text += String.fromCharCode(Math.round(0.299 * data[i] + 0.587 * data[i + 1] + 0.114 * data[i + 2]));
     }
     return { width, height, luma: btoa(text) };
+  }
+
+  /** The next picture that is presented, and its RTP timestamp. */
+  stamped() {
+    return new Promise((resolve) => {
+      this.#video.requestVideoFrameCallback((_, { rtpTimestamp }) => resolve({ ...this.picture(), rtpTimestamp }));
+    });
+  }
+
+  /** Note of each picture from now on when it is presented (as performance.now()), and its RTP timestamp. */
+  watch() {
+    const note = (_, { presentationTime, rtpTimestamp }) => {
+      this.watched.push([presentationTime, rtpTimestamp]);
+      this.#video.requestVideoFrameCallback(note);
+    };
+    this.#video.requestVideoFrameCallback(note);
   }
 
   /** The loudest frequency of what is heard right now: Hz, and its level in dB of full scale. */

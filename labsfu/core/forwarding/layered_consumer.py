@@ -1,0 +1,125 @@
+"""A consumer of a producer with layers: one continuous stream made of several that the sender offers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labsfu.core.forwarding.consumer import Consumer
+from labsfu.core.forwarding.form import PacketForm
+from labsfu.core.forwarding.inbound import InboundStream
+from labsfu.core.forwarding.layers import Layers
+from labsfu.core.forwarding.vp8_rewriter import Vp8Rewriter
+from labsfu.core.sequence import distance32
+
+FRAME = 1 / 30
+"""Seconds by which a switch goes on where the clocks of two streams would lead it back in time."""
+
+
+class LayeredConsumer(Consumer):
+    """Sends one of the producer's streams at a time, and of it the temporal layers that are wanted.
+
+    Given: as `Consumer`; the layers that are preferred; a rewriter where the codec's descriptor numbers pictures.
+    Owned: `stream` is what it is sent (None: nothing yet), `pending` what it switches to at that stream's next key
+    frame, `layers` what was chosen for it.
+    """
+
+    __slots__ = ("_last_timestamp", "_offset", "_rewriter", "layers", "pending", "preferred", "stream")
+
+    def __init__(self, *arguments: Any, preferred: Layers, rewriter: Vp8Rewriter | None, **options: Any) -> None:  # noqa: ANN401 - Consumer's own, handed on
+        self.preferred = preferred
+        self.layers = Layers(-1, -1)
+        self.stream: InboundStream | None = None
+        self.pending: InboundStream | None = None
+        self._rewriter = rewriter
+        self._offset = 0
+        self._last_timestamp: int | None = None
+        super().__init__(*arguments, **options)
+
+    @property
+    def wants_key_frame(self) -> bool:
+        """Whether a key frame of `pending`, or else of `stream`, is waited for."""
+        return self.active and (self.pending is not None or self._awaits_key_frame)
+
+    @property
+    def timestamp_offset(self) -> int:
+        """What is added to the present stream's RTP timestamps."""
+        return self._offset
+
+    @property
+    def current(self) -> Layers:
+        """The layers that are sent."""
+        if self.stream is None:
+            return Layers(-1, -1)
+        return Layers(self.stream.encoding, 0 if self._rewriter is None else self._rewriter.temporal)
+
+    def choose(self, layers: Layers, stream: InboundStream | None) -> bool:
+        """Aim at these layers, of which `stream` is the spatial one; True when a key frame of it is needed now."""
+        self.layers = layers
+        if self._rewriter is not None and layers.spatial >= 0:
+            self._rewriter.target_temporal = layers.temporal
+        wanted = None if stream is self.stream else stream
+        new = wanted is not None and wanted is not self.pending
+        self.pending = wanted
+        return new and self.active
+
+    def switch(self, timestamp: int, now: float, unix_now: float) -> None:
+        """Go over to `pending`, whose key frame has this RTP timestamp.
+
+        Both streams' timestamps are brought to one clock: the sender's, by its reports, else that of their arrival.
+        """
+        new, old = self.pending, self.stream
+        if new is None:
+            return
+        offset = 0
+        if old is not None:
+            then = old.timestamp_at(now, unix_now) + self._offset
+            offset = then - new.timestamp_at(now, unix_now)
+        if self._last_timestamp is not None:
+            ahead = distance32(timestamp + offset & 0xFFFFFFFF, self._last_timestamp)
+            if ahead <= 0:
+                offset += round(FRAME * new.clock_rate) - ahead
+        self._offset = offset & 0xFFFFFFFF
+        self.stream, self.pending = new, None
+        self.begin_anew()
+
+    def relay(self, form: PacketForm, number: int, timestamp: int, key_frame: bool) -> bool:
+        """As `Consumer.relay`, without the temporal layers that are not sent."""
+        shifted = timestamp + self._offset & 0xFFFFFFFF
+        rewriter, descriptor = self._rewriter, form.descriptor
+        if rewriter is not None and descriptor is not None:
+            sequence = self._sequence
+            if not sequence.synced and key_frame and sequence.is_new(number):
+                rewriter.switch(descriptor)
+                sequence.sync(number)
+                self._awaits_key_frame = False
+            if sequence.synced:
+                if not rewriter.admits(descriptor):
+                    self._leave_out(form, number, shifted)
+                    return True
+                rewriter.rewrite(descriptor, form.packet, form.shift)
+        if not super().relay(form, number, shifted, key_frame):
+            return False
+        if self._last_timestamp is None or distance32(shifted, self._last_timestamp) > 0:
+            self._last_timestamp = shifted
+        return True
+
+    def _leave_out(self, form: PacketForm, number: int, timestamp: int) -> None:
+        """A packet of a temporal layer that is not sent: its number is left out, or filled where that is too late."""
+        if self.skip(number, "temporal-layer"):
+            return
+        length, payload_length = form.length, form.payload_length
+        form.length, form.payload_length = length - payload_length, 0
+        super().relay(form, number, timestamp, False)
+        form.length, form.payload_length = length, payload_length
+
+    def resend(self, form: PacketForm, output: int, timestamp: int) -> None:
+        """As `Consumer.resend`, with the numbers that the picture had the first time."""
+        rewriter, descriptor = self._rewriter, form.descriptor
+        if (
+            rewriter is not None
+            and descriptor is not None
+            and not rewriter.rewrite(descriptor, form.packet, form.shift)
+        ):
+            self.drops.count("nack-not-kept")
+            return
+        super().resend(form, output, timestamp + self._offset & 0xFFFFFFFF)

@@ -1,0 +1,189 @@
+"""A producer with layers: several encodings of one source, temporal layers in them, or both (RFC 8853, RFC 7741)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from labsfu.core.codecs.vp8 import Vp8PayloadDescriptor
+from labsfu.core.forwarding.arrival import Arrival
+from labsfu.core.forwarding.consumer import Consumer
+from labsfu.core.forwarding.form import PacketForm
+from labsfu.core.forwarding.inbound import InboundStream
+from labsfu.core.forwarding.layered_consumer import LayeredConsumer
+from labsfu.core.forwarding.layers import Layers, LayerState, choose_layers
+from labsfu.core.forwarding.producer import Producer, ProducerTerms
+from labsfu.core.rtp.values import abs_send_time_from_seconds
+from labsfu.wire.base import ABSENT, Absent, JsonObject
+from labsfu.wire.rtp import RtpParameters
+
+DEAD_AFTER = 0.5
+"""Seconds by which an encoding may lie behind the others of its source before it is taken to have stopped. A source
+that is at rest stops them all, which says nothing (mediasoup waits for 1.5 s of silence, 3.6)."""
+
+CHECK = 0.25
+"""Seconds between two looks at which encodings are alive."""
+
+LayersChanged: TypeAlias = Callable[[LayeredConsumer], None]
+
+
+class LayeredProducer(Producer):
+    """Gives each consumer one of its streams, and goes over to another at a key frame of that.
+
+    Given: as `Producer`, how many temporal layers each encoding has. `layers_changed` is told of each consumer that
+    went over; whoever keeps the producer sets it.
+    """
+
+    __slots__ = ("_alive", "_check_at", "_descriptors", "_temporal_layers", "layers_changed")
+
+    def __init__(
+        self,
+        terms: ProducerTerms,
+        *,
+        temporal_layers: int,
+        paused: bool,
+        app_data: JsonObject | Absent = ABSENT,
+    ) -> None:
+        super().__init__(terms, paused=paused, app_data=app_data)
+        self._temporal_layers = temporal_layers
+        self._descriptors = {
+            codec.payload_type: Vp8PayloadDescriptor()
+            for codec in terms.rtp_parameters.codecs
+            if codec.mime_type.lower() == "video/vp8"
+        }
+        self._alive: frozenset[int] = frozenset()
+        self._check_at: float | None = None
+        self.layers_changed: LayersChanged | None = None
+
+    def change(self, parameters: RtpParameters) -> None:
+        """Take parameters in which no more is changed than may be; encodings are on and off one by one."""
+        super().change(parameters)
+        self.active = any(encoding.active is not False for encoding in parameters.encodings)
+
+    @property
+    def highest(self) -> Layers:
+        """The highest layers that there can be."""
+        return Layers(len(self.terms.rtp_parameters.encodings) - 1, self._temporal_layers - 1)
+
+    # ---------------------------------------------------------------- which stream for whom
+
+    def source_of(self, consumer: Consumer) -> InboundStream | None:
+        """The stream that a consumer is sent; None before its first key frame."""
+        return consumer.stream if isinstance(consumer, LayeredConsumer) else None
+
+    def watches(self, stream: InboundStream) -> bool:
+        """Whether some consumer is being sent a stream, or is going over to it."""
+        return any(stream in (consumer.stream, consumer.pending) for consumer in self._layered() if consumer.active)
+
+    def awaited(self, consumer: Consumer | None = None) -> list[InboundStream]:
+        """The streams of which a key frame is of use."""
+        asking = self._layered() if consumer is None else [consumer]
+        wanted: dict[int, InboundStream] = {}
+        for one in asking:
+            if isinstance(one, LayeredConsumer) and (one.wants_key_frame or consumer is not None):
+                stream = one.pending or one.stream
+                if stream is not None:
+                    wanted[stream.ssrc] = stream
+        return list(wanted.values())
+
+    def _layered(self) -> list[LayeredConsumer]:
+        return [consumer for consumer in self.consumers.values() if isinstance(consumer, LayeredConsumer)]
+
+    def add_stream(self, stream: InboundStream) -> None:
+        """An encoding was heard for the first time, or has another SSRC now."""
+        former = next((s for s in self.streams.values() if s.encoding == stream.encoding), None)
+        self.streams[stream.ssrc] = stream
+        if former is not None:
+            self.streams.pop(former.ssrc, None)
+            for consumer in self._layered():
+                if former in (consumer.stream, consumer.pending):
+                    consumer.pending = stream
+
+    def add_consumer(self, consumer: Consumer) -> None:
+        """Let a consumer have what comes from now on."""
+        super().add_consumer(consumer)
+        if isinstance(consumer, LayeredConsumer):
+            self.retarget(consumer)
+
+    def retarget(self, consumer: LayeredConsumer) -> bool:
+        """Choose layers for a consumer anew; True when a key frame must be asked for."""
+        by_encoding = {stream.encoding: stream for stream in self.streams.values()}
+        layers = choose_layers(consumer.preferred, self._available())
+        return consumer.choose(layers, by_encoding.get(layers.spatial))
+
+    def _available(self) -> tuple[LayerState, ...]:
+        encodings = self.rtp_parameters.encodings
+        return tuple(
+            LayerState(
+                alive=index in self._alive,
+                temporal_layers=self._temporal_layers,
+                bitrate=0,
+                active=encoding.active is not False,
+            )
+            for index, encoding in enumerate(encodings)
+        )
+
+    def tick(self, now: float) -> bool:
+        """Look which encodings are alive; True when that makes somebody wait for a key frame."""
+        if self._check_at is None or now < self._check_at:
+            return False
+        return self._look(now)
+
+    def deadline(self) -> float | None:
+        """When to look again which encodings are alive."""
+        return self._check_at
+
+    def _look(self, now: float) -> bool:
+        newest = max((stream.last_arrival for stream in self.streams.values()), default=now)
+        alive = frozenset(s.encoding for s in self.streams.values() if newest - s.last_arrival < DEAD_AFTER)
+        self._check_at = now + CHECK if alive else None
+        if alive == self._alive:
+            return False
+        self._alive = alive
+        asking = [consumer for consumer in self._layered() if self.retarget(consumer)]
+        return bool(asking)
+
+    # ---------------------------------------------------------------- packets
+
+    def _relay(self, stream: InboundStream, arrival: Arrival, payload_type: int, number: int, key_frame: bool) -> bool:
+        waiting = stream.encoding not in self._alive and self._look(arrival.now)
+        send_time = abs_send_time_from_seconds(arrival.unix_now) if self._timed else 0
+        timestamp = arrival.header.timestamp
+        descriptor = self._describe(arrival)
+        for group in self._groups.values():
+            form = group.form
+            fits = payload_type in group.payload_types and form.render(arrival, payload_type, send_time)
+            form.describe(descriptor, arrival)
+            for consumer in group.consumers:
+                if not isinstance(consumer, LayeredConsumer) or not consumer.active:
+                    continue
+                if consumer.pending is stream and fits:
+                    if key_frame:
+                        self._switch(consumer, arrival)
+                    else:
+                        waiting = True
+                if consumer.stream is not stream:
+                    continue
+                if not fits:
+                    consumer.skip(number, "not-to-be-rendered")
+                elif not consumer.relay(form, number, timestamp, key_frame):
+                    waiting = waiting or consumer.wants_key_frame
+        return waiting
+
+    def _switch(self, consumer: LayeredConsumer, arrival: Arrival) -> None:
+        consumer.switch(arrival.header.timestamp, arrival.now, arrival.unix_now)
+        if self.layers_changed is not None:
+            self.layers_changed(consumer)
+
+    def _describe(self, arrival: Arrival) -> Vp8PayloadDescriptor | None:
+        header = arrival.header
+        descriptor = self._descriptors.get(header.payload_type)
+        if descriptor is not None:
+            descriptor.read(arrival.buffer, header.payload_offset, header.payload_length)
+        return descriptor
+
+    def _render_again(self, consumer: Consumer) -> PacketForm | None:
+        form = super()._render_again(consumer)
+        if form is not None and self._again.header.payload_length:
+            form.describe(self._describe(self._again), self._again)
+        return form
