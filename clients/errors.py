@@ -6,6 +6,7 @@ ClientError
 ├── ProtocolViolation    the server said something that the contract does not know
 ├── TransportFailed      ICE or DTLS did not come up, or was lost
 ├── MediaFailed          a track or an encoder of ours raised
+├── UnusableFile         a file has not the media that we should send
 ├── NothingInCommon      no codec that both sides know
 └── ServerFailed         a server process did not start, or ended by itself
 """
@@ -80,6 +81,20 @@ class TransportFailed(ClientError):
 
 class MediaFailed(ClientError):
     """A track or an encoder raised while we were sending."""
+
+
+class UnusableFile(ClientError):
+    """A file is missing, is no media file, or holds nothing of the kind that we should send.
+
+    Attributes:
+        path: the file.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
 
 
 class NothingInCommon(ClientError):

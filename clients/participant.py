@@ -18,9 +18,12 @@ from clients.api import participant_path, socket_url
 from clients.capabilities import receive_capabilities
 from clients.closing import in_turn, to_its_end
 from clients.errors import ClientError, Disconnected, ProtocolViolation, Refused, TransportFailed
+from clients.impairment import Impairment
+from clients.network import NetworkPlan
 from clients.publisher import Publisher, Work
 from clients.signalling import Received, Signalling
 from clients.subscriber import RemoteTrack, Subscriber
+from clients.tap import RtpTap
 from clients.transport import WebRtcTransport
 from labsfu.wire.base import JsonObject
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId
@@ -70,6 +73,9 @@ class LabClient:
         create: make room and participant as needed; False connects a participant that exists.
         dtls_role: of both transports: client, or server.
         token: bearer token of the server.
+        reach_at: address and port at which both transports reach the server's media (see `WebRtcTransport`).
+        network: what the network below both transports shall be; the socket of the signals has a perfect one.
+        tap: measures what this client sends and receives, packet by packet.
         on_track: told of each remote stream before it flows.
         auto_subscribe: consume every producer of the others.
         lenient: an unexpected end of the socket is only noted (see `wait_disconnected`), not raised.
@@ -96,6 +102,9 @@ class LabClient:
         create: bool = True,
         dtls_role: DtlsRole = DtlsRole.CLIENT,
         token: str | None = None,
+        reach_at: tuple[str, int] | None = None,
+        network: NetworkPlan | None = None,
+        tap: RtpTap | None = None,
         on_track: OnTrack | None = None,
         auto_subscribe: bool = True,
         lenient: bool = False,
@@ -107,6 +116,9 @@ class LabClient:
         self.participants: dict[ParticipantId, ParticipantPayload] = {}
         self.producers: dict[ProducerId, ProducerAdded] = {}
         self._dtls_role = dtls_role
+        self._reach_at = reach_at
+        self._network = None if network is None else Impairment(network, client=name)
+        self._tap = tap
         self._auto_subscribe = auto_subscribe
         self._lenient = lenient
         self._timeout = timeout
@@ -197,6 +209,17 @@ class LabClient:
         """The socket, for requests that have no method here."""
         return self._signalling
 
+    @property
+    def network(self) -> Impairment:
+        """The network below both transports. Its schedule knows `joined`, `producer-connected`, `consumer-connected`.
+
+        Raises:
+            ClientError: no plan was given for it.
+        """
+        if self._network is None:
+            raise ClientError(f"'{self.name}' has no network of its own")
+        return self._network
+
     def transport(self, side: TransportSide) -> WebRtcTransport | None:
         """The transport of a direction; None before anything has needed it."""
         return self._transports.get(side)
@@ -268,10 +291,17 @@ class LabClient:
         return self._ending
 
     async def _leave(self) -> None:
-        await in_turn(self._stop_sending, self._say_goodbye, self._stop_tasks, self._close_transports, self._hang_up)
+        await in_turn(
+            self._stop_sending,
+            self._say_goodbye,
+            self._stop_tasks,
+            self._close_transports,
+            self._hang_up,
+            self._close_network,
+        )
 
     async def _vanish(self) -> None:
-        await in_turn(self._signalling.abort, self._stop_tasks, self._abort_transports)
+        await in_turn(self._signalling.abort, self._stop_tasks, self._abort_transports, self._close_network)
 
     async def _stop_sending(self) -> None:
         if self._publisher is not None:
@@ -283,7 +313,17 @@ class LabClient:
     async def _abort_transports(self) -> None:
         await in_turn(*(transport.abort for transport in self._transports.values()))
 
+    async def _close_network(self) -> None:
+        if self._network is not None:
+            self._network.close()
+
+    def _network_event(self, name: str) -> None:
+        if self._network is not None:
+            self._network.event(name)
+
     async def _join(self) -> None:
+        if self._network is not None:
+            self._network.start()
         async with asyncio.timeout(self._timeout):
             init = await self._signalling.receive()
         if not isinstance(init, Init):
@@ -291,12 +331,16 @@ class LabClient:
         self._init = init
         self.participants.update((p.id, p) for p in init.participants)
         router = init.router_rtp_capabilities
+        if self._network is not None:
+            self._network.learn(router)
         self._publisher = Publisher(
             self._signalling, lambda: self._connect("producer"), router, init.participant_id, self._spawn, self._rng
         )
         self._subscriber = Subscriber(self._signalling, lambda: self._connect("consumer"), self._new_track, self._rng)
+        self._publisher.tap = self._subscriber.tap = self._tap
         await self._signalling.request(InitRequest(rtp_capabilities=receive_capabilities(router)), Initialized)
         self._start(self._dispatch())
+        self._network_event("joined")
 
     async def _connect(self, side: TransportSide) -> WebRtcTransport:
         """The transport of a direction, brought up when it is first needed."""
@@ -310,14 +354,19 @@ class LabClient:
     async def _bring_up(self, side: TransportSide) -> None:
         sending = side == "producer"
         options = self.init.producer_transport_options if sending else self.init.consumer_transport_options
-        transport = self._transports[side] = WebRtcTransport(options, role=self._dtls_role)
+        transport = self._transports[side] = WebRtcTransport(
+            options, role=self._dtls_role, reach_at=self._reach_at, network=self._network
+        )
         dtls = transport.dtls_parameters
         if sending:
             await self._signalling.request(ConnectProducerTransport(dtls_parameters=dtls), ConnectedProducerTransport)
         else:
             await self._signalling.request(ConnectConsumerTransport(dtls_parameters=dtls), ConnectedConsumerTransport)
         await transport.connect(self._timeout)
+        if self._tap is not None:
+            self._tap.attach(transport)
         self._up.add(side)
+        self._network_event(f"{side}-connected")
         self._spawn(lambda: self._watch(transport))
 
     async def _watch(self, transport: WebRtcTransport) -> None:

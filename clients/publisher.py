@@ -13,6 +13,9 @@ from clients.errors import ClientError
 from clients.network import Direction
 from clients.signalling import Signalling
 from clients.streams import Sender
+from clients.synthetic.ends import SyntheticSender
+from clients.synthetic.source import SyntheticSource
+from clients.synthetic.terms import send_terms
 from clients.tap import RtpTap
 from clients.transport import WebRtcTransport
 from labsfu.wire.base import ABSENT, JsonObject
@@ -66,14 +69,14 @@ class Publisher:
         self._spawn = spawn
         self._rng = rng
         self._mids = itertools.count()
-        self._senders: dict[ProducerId, tuple[WebRtcTransport, Sender]] = {}
+        self._senders: dict[ProducerId, tuple[WebRtcTransport, Sender | SyntheticSender]] = {}
 
     @property
     def producer_ids(self) -> tuple[ProducerId, ...]:
         """What is being sent, the oldest first."""
         return tuple(self._senders)
 
-    def sender(self, producer_id: ProducerId) -> Sender:
+    def sender(self, producer_id: ProducerId) -> Sender | SyntheticSender:
         """The sender of a producer.
 
         Raises:

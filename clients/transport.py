@@ -1,14 +1,11 @@
-"""One WebRTC transport on aiortc's ORTC objects, without SDP. The only file that touches aiortc's private names.
+"""One WebRTC transport on aiortc's ORTC objects, without SDP. `dtls.py` and `streams.py` touch aiortc's privates, too.
 
 What aiortc's own ORTC path does not do, and is done here:
 
 - it gathers on every interface but loopback, and would ask a public STUN server: we gather exactly the local addresses
   from which the server's candidates can be reached, and ask nobody;
 - it takes the controlled ICE role, and derives the DTLS role from that: a client of an ICE-lite server is controlling
-  (RFC 8445 6.1.1), and the DTLS role is chosen;
-- it routes RTP of an unknown SSRC to whoever has its payload type, and drops RTX as soon as two receivers share its
-  payload type: here the SSRC alone decides, of media and of RTX;
-- it keeps decoded frames without limit when nobody reads them: here the oldest go.
+  (RFC 8445 6.1.1), and the DTLS role is chosen.
 """
 
 # ruff: noqa: SLF001 - aiortc's private names are what this file is for
@@ -21,37 +18,26 @@ import ipaddress
 import socket
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Protocol
 
-from aiortc import (
-    MediaStreamTrack,
-    RTCCertificate,
-    RTCDtlsTransport,
-    RTCIceGatherer,
-    RTCIceTransport,
-    RTCRtpReceiver,
-    RTCRtpSender,
-)
-from aiortc.mediastreams import MediaStreamError
-from aiortc.rtcdtlstransport import RtpReceiver, RtpRouter
-from aiortc.rtcrtpreceiver import RemoteStreamTrack
-from aiortc.rtp import RtpPacket
-from av import Packet
-from av.frame import Frame
+import msgspec
+from aiortc import MediaStreamTrack, RTCCertificate, RTCIceGatherer, RTCIceTransport
 
 from clients import convert
 from clients.closing import in_turn
-from clients.errors import MediaFailed, TransportFailed
-from labsfu.wire.rtp import MediaKind, RtpParameters, RtxParameters
-from labsfu.wire.transport import DtlsParameters, DtlsRole, TransportOptions
+from clients.dtls import LabDtlsTransport, RawHandler, Tap
+from clients.errors import TransportFailed
+from clients.impairment import Attachment, Impairment
+from clients.streams import Receiver, Sender, SsrcRouter
+from labsfu.wire.rtp import MediaKind, RtpParameters
+from labsfu.wire.transport import DtlsParameters, DtlsRole, IceCandidate, TransportOptions
 
-FRAME_QUEUE = {MediaKind.AUDIO: 250, MediaKind.VIDEO: 60}
-"""Decoded frames that wait for a reader before the oldest are dropped: 5 s of sound, 2 s of pictures."""
 
-if TYPE_CHECKING:
-    _FrameQueueBase = asyncio.Queue[Frame | None]
-else:
-    _FrameQueueBase = asyncio.Queue
+class End(Protocol):
+    """What sends or receives over a transport."""
+
+    async def stop(self) -> None:
+        """Send or receive no more. Idempotent."""
 
 
 class WebRtcTransport:
@@ -60,22 +46,34 @@ class WebRtcTransport:
     Args:
         options: what the server said of its end.
         role: DTLS role of this end, client or server; `auto` is for the server to say, and refused.
+        reach_at: address and port that stand for the server's candidates, e.g. those of a relay in between.
+        network: the client's; what this transport sends and receives goes over it.
     """
 
-    def __init__(self, options: TransportOptions, *, role: DtlsRole) -> None:
+    def __init__(
+        self,
+        options: TransportOptions,
+        *,
+        role: DtlsRole,
+        reach_at: tuple[str, int] | None = None,
+        network: Impairment | None = None,
+    ) -> None:
         if role is DtlsRole.AUTO:
             raise ValueError("this end must be the DTLS client or the DTLS server")
         self.id = options.id
         self._options = options
+        self._candidates = options.ice_candidates if reach_at is None else _only_at(options.ice_candidates, *reach_at)
         self._role = role
+        self._network = network
+        self._impaired: Attachment | None = None
         self._gatherer = RTCIceGatherer(iceServers=[])
         self._ice = RTCIceTransport(self._gatherer)
         self._ice._connection.ice_controlling = True
-        self._dtls = RTCDtlsTransport(self._ice, [RTCCertificate.generateCertificate()])
+        self._dtls = LabDtlsTransport(self._ice, [RTCCertificate.generateCertificate()])
         self._dtls._set_role(role.value)
         self._router = SsrcRouter()
         self._dtls._rtp_router = self._router
-        self._ends: set[Sender | Receiver] = set()
+        self._ends: set[End] = set()
         self._closing = False
         self._pump: asyncio.Future[None] | None = None
 
@@ -98,6 +96,12 @@ class WebRtcTransport:
     def local_addresses(self) -> tuple[tuple[str, int], ...]:
         """Address and port of each local candidate; empty before `connect` and after `close`."""
         return tuple((c.ip, c.port) for c in self._gatherer.getLocalCandidates())
+
+    @property
+    def selected_pair(self) -> tuple[tuple[str, int], tuple[str, int]] | None:
+        """Local and remote address and port that media goes between; None before ICE is up, and after `close`."""
+        pair = self._ice._connection._nominated.get(1)
+        return None if pair is None else (pair.local_addr, pair.remote_addr)
 
     @property
     def unrouted_packets(self) -> int:
@@ -161,7 +165,52 @@ class WebRtcTransport:
         self._ends.add(receiver)
         return receiver
 
-    async def remove(self, end: Sender | Receiver) -> None:
+    def adopt(self, end: End) -> None:
+        """Have an end that somebody else made stopped with the others when this transport closes.
+
+        Raises:
+            TransportFailed: this transport has been closed.
+        """
+        self._refuse_when_closed()
+        self._ends.add(end)
+
+    def add_tap(self, tap: Tap) -> None:
+        """Have a tap told of every RTP and compound RTCP packet from now on, both ways, decrypted."""
+        self._dtls.taps.append(tap)
+
+    def remove_tap(self, tap: Tap) -> None:
+        """Tell a tap no more. Idempotent."""
+        with contextlib.suppress(ValueError):
+            self._dtls.taps.remove(tap)
+
+    def add_raw_receiver(self, ssrcs: Iterable[int], handler: RawHandler) -> None:
+        """Give the RTP of these SSRCs to a handler (bytes, monotonic seconds); aiortc does not see it."""
+        self._dtls.raw_rtp.update(dict.fromkeys(ssrcs, handler))
+
+    def remove_raw_receiver(self, ssrcs: Iterable[int]) -> None:
+        """Take the RTP of these SSRCs raw no more. Idempotent."""
+        for ssrc in ssrcs:
+            self._dtls.raw_rtp.pop(ssrc, None)
+
+    def add_raw_rtcp(self, handler: RawHandler) -> None:
+        """Give every compound RTCP packet that comes to a handler, too (bytes, monotonic seconds)."""
+        self._dtls.raw_rtcp.append(handler)
+
+    def remove_raw_rtcp(self, handler: RawHandler) -> None:
+        """Give RTCP to a handler no more. Idempotent."""
+        with contextlib.suppress(ValueError):
+            self._dtls.raw_rtcp.remove(handler)
+
+    def send_raw(self, data: bytes) -> None:
+        """Encrypt and send an RTP or compound RTCP packet at once.
+
+        Raises:
+            ConnectionError: the transport is not up, or not any more.
+            pylibsrtp.Error: the packet cannot be encrypted.
+        """
+        self._dtls.send_raw(data)
+
+    async def remove(self, end: End) -> None:
         """Stop one sender or receiver and forget it. Idempotent."""
         await end.stop()
         self._ends.discard(end)
@@ -178,6 +227,8 @@ class WebRtcTransport:
         if self._closing:
             return
         self._closing = True
+        if self._impaired is not None:
+            self._impaired.abandon()
         await in_turn(self._ice.stop, self._stop_media, self._stop_dtls)
 
     def _refuse_when_closed(self) -> None:
@@ -198,20 +249,22 @@ class WebRtcTransport:
 
     async def _gather(self) -> None:
         """Host candidates on the addresses that reach the server, in place of aioice's own choice."""
-        addresses = local_addresses_towards((c.address, c.port) for c in self._options.ice_candidates)
+        addresses = local_addresses_towards((c.address, c.port) for c in self._candidates)
         connection = self._ice._connection
         connection._local_candidates_start = True
         connection._local_candidates = await connection.get_component_candidates(component=1, addresses=addresses)
         connection._local_candidates_end = True
+        if self._network is not None:
+            self._impaired = self._network.attach(connection, self._dtls)
         if self._closing:
             await connection.close()
             raise TransportFailed(f"{self._where()} was closed while it came up")
         await self._gatherer.gather()
         if not connection._local_candidates:
-            raise TransportFailed(f"no local address reaches {[c.address for c in self._options.ice_candidates]}")
+            raise TransportFailed(f"no local address reaches {[c.address for c in self._candidates]}")
 
     async def _start_ice(self) -> None:
-        for candidate in self._options.ice_candidates:
+        for candidate in self._candidates:
             if candidate.protocol == "udp" and _is_address(candidate.address):
                 await self._ice.addRemoteCandidate(convert.to_rtc_ice_candidate(candidate))
         await self._ice.addRemoteCandidate(None)
@@ -223,151 +276,10 @@ class WebRtcTransport:
         return f"transport {self.id} (ICE {self.ice_state}, DTLS {self.dtls_state} as {self._role.value})"
 
 
-class Sender:
-    """Sends one track. Made by `WebRtcTransport.add_sender`."""
-
-    def __init__(self, track: MediaStreamTrack, dtls: RTCDtlsTransport, *, ssrc: int, rtx_ssrc: int) -> None:
-        self._source = _Source(track)
-        self._dtls = dtls
-        self._rtc = RTCRtpSender(self._source, dtls)
-        self._rtc._ssrc = ssrc
-        self._rtc._rtx_ssrc = rtx_ssrc
-        self._started = self._stopping = self._stopped = False
-
-    @property
-    def rtc(self) -> RTCRtpSender:
-        """The sender of aiortc, for its statistics."""
-        return self._rtc
-
-    async def start(self, parameters: RtpParameters) -> None:
-        """Send, with the server's payload types and extension ids. The transport must be connected."""
-        await self._rtc.send(convert.to_rtc_send_parameters(parameters))
-        self._started = True
-
-    def enable(self, enabled: bool) -> None:
-        """Send, or go on reading the track and send nothing."""
-        self._rtc._enabled = enabled
-
-    async def ended(self) -> None:
-        """Wait until a started sender sends no more: stopped, track at its end, or transport gone.
-
-        Raises:
-            MediaFailed: the track or the encoder raised; aiortc only logs that.
-        """
-        await self._rtc._RTCRtpSender__rtp_exited.wait()  # type: ignore[attr-defined] # mangled: aiortc's private event
-        if self._source.error is not None:
-            raise MediaFailed(f"the {self._source.kind} track raised {self._source.error!r}") from self._source.error
-        if not self._stopping and not self._source.finished and self._dtls.state == "connected":
-            raise MediaFailed(f"sending {self._source.kind} stopped by itself; aiortc's log has the reason")
-
-    async def stop(self) -> None:
-        """Send no more; the track is stopped too. Idempotent; goes on where a call that was cancelled gave up."""
-        self._stopping = True
-        if self._started and not self._stopped:
-            await self._rtc.stop()
-        self._stopped = True
-
-
-class Receiver:
-    """Receives one stream as a track. Made by `WebRtcTransport.add_receiver`."""
-
-    def __init__(self, kind: MediaKind, dtls: RTCDtlsTransport, parameters: RtpParameters, rtcp_ssrc: int) -> None:
-        self._dtls = dtls
-        self._parameters = parameters
-        self._frames = FrameQueue(FRAME_QUEUE[kind])
-        self._track = RemoteStreamTrack(kind=kind.value)
-        self._track._queue = self._frames
-        self._rtc = RTCRtpReceiver(kind.value, dtls)
-        self._rtc._track = self._track
-        self._rtc._set_rtcp_ssrc(rtcp_ssrc)
-        self._started = self._stopped = False
-
-    @property
-    def rtc(self) -> RTCRtpReceiver:
-        """The receiver of aiortc, for its statistics."""
-        return self._rtc
-
-    @property
-    def track(self) -> MediaStreamTrack:
-        """What arrives; it ends when the receiver stops, or the server says BYE."""
-        return self._track
-
-    @property
-    def unread_frames(self) -> int:
-        """Decoded frames that were dropped because nobody read the track."""
-        return self._frames.dropped
-
-    async def start(self) -> None:
-        """Receive: from now on the transport hands packets of these SSRCs to this receiver."""
-        await self._rtc.receive(convert.to_rtc_receive_parameters(self._parameters))
-        self._started = True
-        retransmissions = [e.rtx.ssrc for e in self._parameters.encodings if isinstance(e.rtx, RtxParameters)]
-        # aiortc registers the SSRCs of media only
-        self._dtls._rtp_router.register_receiver(self._rtc, ssrcs=retransmissions, payload_types=[])
-
-    async def stop(self) -> None:
-        """Receive no more; the track ends. Idempotent; goes on where a call that was cancelled gave up."""
-        if self._started and not self._stopped:
-            await self._rtc.stop()
-            # the decoder thread's last words to the track are callbacks of the loop
-            for _ in range(3):
-                await asyncio.sleep(0)
-        self._stopped = True
-
-
-class SsrcRouter(RtpRouter):
-    """Gives RTP to the receiver that was registered for its SSRC, and to nobody else (RFC 8834 4.1 has no guessing)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.unrouted = 0
-
-    def route_rtp(self, packet: RtpPacket) -> RtpReceiver | None:
-        """The receiver of a packet."""
-        receiver = self.ssrc_table.get(packet.ssrc)
-        if receiver is None:
-            self.unrouted += 1
-        return receiver
-
-
-class FrameQueue(_FrameQueueBase):
-    """A queue that drops its oldest frame when it is full, and counts."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(limit)
-        self.dropped = 0
-
-    async def put(self, item: Frame | None) -> None:
-        """Put a frame (None: there will be no more) without ever waiting."""
-        if self.full():
-            self.get_nowait()
-            self.dropped += 1
-        self.put_nowait(item)
-
-
-class _Source(MediaStreamTrack):
-    """A track that remembers how it ended, since aiortc's sender only logs it."""
-
-    def __init__(self, track: MediaStreamTrack) -> None:
-        super().__init__()
-        self.kind = track.kind
-        self.error: Exception | None = None
-        self.finished = False
-        self._track = track
-
-    async def recv(self) -> Frame | Packet[Any]:
-        try:
-            return await self._track.recv()
-        except MediaStreamError:
-            self.finished = True
-            raise
-        except Exception as error:
-            self.error = error
-            raise MediaStreamError from error
-
-    def stop(self) -> None:
-        super().stop()
-        self._track.stop()
+def _only_at(candidates: Iterable[IceCandidate], address: str, port: int) -> tuple[IceCandidate, ...]:
+    """The first candidate over UDP, moved elsewhere."""
+    moved = (msgspec.structs.replace(c, ip=address, address=address, port=port) for c in candidates)
+    return tuple(candidate for candidate in moved if candidate.protocol == "udp")[:1]
 
 
 def local_addresses_towards(remotes: Iterable[tuple[str, int]]) -> list[str]:

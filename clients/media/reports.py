@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["PictureReport", "SentFrame", "ToneReport", "frames_expected", "percentile"]
+__all__ = ["PictureReport", "SentFrame", "SkewReport", "ToneReport", "frames_expected", "percentile"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class PictureReport:
         frames_per_second: rate of distinct pictures from the first to the last one.
         freezes: gaps between new pictures of more than 200 ms, the one still open included.
         frozen_ms: their sum; longest_gap_ms: the longest gap, freeze or not.
+        frames_late: distinct pictures that took longer from capture to decode than `PictureSink.LATE_S`.
         latency_p50_ms: from capture to decode (and so on: p95, p99, max). aiortc's receiver holds a picture until the
             next one begins: one interval (67 ms at 15 pictures a second) of it is the client's own.
         psnr_p50_db: against the original, of the pictures sampled; psnr_min_db: the worst.
@@ -45,6 +46,7 @@ class PictureReport:
     frames_repeated: int
     frames_backwards: int
     frames_unreadable: int
+    frames_late: int
     first_frame: int | None
     last_frame: int | None
     first_seen_at_s: float | None
@@ -80,6 +82,9 @@ class ToneReport:
         level_p50_dbov: median level; -127 is silence, and Opus in stereo brings a mono track 3 dB lower.
         level_last_dbov: the level of the last 100 ms.
         missing_ms: sound that the timestamps leave out, which is to say packets lost.
+        marks: time marks heard (see `clients.media.marks`).
+        latency_p50_ms: of the marks, from capture to decode, what the codec itself delays (Opus 6.5 ms) included.
+        latency_max_ms: the longest.
     """
 
     heard: frozenset[int]
@@ -91,6 +96,24 @@ class ToneReport:
     level_p50_dbov: float | None
     level_last_dbov: float | None
     missing_ms: float
+    marks: int
+    latency_p50_ms: float | None
+    latency_max_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SkewReport:
+    """How far sound is behind the pictures of the same person: positive when it comes later than they do.
+
+    Attributes:
+        marks: time marks for which there was a picture of about the same time.
+        skew_p50_ms: the median; skew_min_ms, skew_max_ms: the extremes. None where there was no mark.
+    """
+
+    marks: int
+    skew_p50_ms: float | None
+    skew_min_ms: float | None
+    skew_max_ms: float | None
 
 
 def percentile(samples: Sequence[float], percent: float) -> float | None:

@@ -8,8 +8,10 @@ import numpy as np
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame, AudioResampler, VideoFrame
 
+from clients.media.grid import whole
+from clients.media.mark_times import MarkTimes
 from clients.media.pacing import Clock
-from clients.media.pattern import PatternReading, latency_us, psnr_db, read, wrap_us
+from clients.media.pattern import Drawing, PatternReading, draw, latency_us, locate, psnr_db, wrap_us
 from clients.media.reports import PictureReport, ToneReport, percentile
 from clients.media.scene import Pixels
 from clients.media.tone import SAMPLE_RATE, Samples, ToneDetector, tone_number
@@ -40,16 +42,30 @@ class PictureSink:
     Args:
         source: whom the track should show; without it, whoever is seen first.
         clock: seconds, the same clock the sender's pictures are stamped by.
-        psnr_every: measure quality on each n-th picture; 0 for never.
+        psnr_every: measure quality on each n-th picture, if it fills its frame; 0 for never.
+        drawn: width and height at which the sender draws, so that quality is measured right after scaling.
+        drawing: what draws the sender's pictures.
     """
 
     FREEZE_S: ClassVar[float] = 0.2
+    LATE_S: ClassVar[float] = 0.4
+    """One-way delay that ITU-T G.114 would not have exceeded."""
 
-    def __init__(self, source: int | None = None, *, clock: Clock = time.monotonic, psnr_every: int = 0) -> None:
+    def __init__(
+        self,
+        source: int | None = None,
+        *,
+        clock: Clock = time.monotonic,
+        psnr_every: int = 0,
+        drawn: tuple[int, int] | None = None,
+        drawing: Drawing = draw,
+    ) -> None:
         self.source = source
         self.last: PatternReading | None = None
         self._clock = clock
         self._psnr_every = psnr_every
+        self._drawn = drawn
+        self._drawing = drawing
         self._started_at = clock()
         self._by_source: dict[int, int] = {}
         self._seen: set[int] = set()
@@ -59,6 +75,7 @@ class PictureSink:
         self._freezes = 0
         self._frozen_s = self._longest_s = 0.0
         self._latency_ms = array("d")
+        self._captured_us = array("q")
         self._psnr_db = array("d")
         self._size = (0, 0)
 
@@ -85,18 +102,25 @@ class PictureSink:
         """Take one decoded picture, decoded at `now`, and tell what it said."""
         luma = luma_of(frame)
         self._size = (frame.width, frame.height)
-        reading = read(luma)
-        if reading is None:
+        located = locate(luma)
+        if located is None:
             self._unreadable += 1
             return None
+        reading, grid = located
         self._by_source[reading.source] = self._by_source.get(reading.source, 0) + 1
         if self.source is None:
             self.source = reading.source
         if reading.source == self.source:
-            self._take(reading, luma, now)
+            self._take(reading, luma if grid == whole(frame.width, frame.height) else None, now)
         return reading
 
-    def _take(self, reading: PatternReading, luma: Pixels, now: float) -> None:
+    @property
+    def latencies(self) -> list[tuple[int, float]]:
+        """Of each distinct picture, in the order seen: captured_us as it says, milliseconds from then to decode."""
+        return list(zip(self._captured_us, self._latency_ms, strict=True))
+
+    def _take(self, reading: PatternReading, luma: Pixels | None, now: float) -> None:
+        """Enter a picture of our source; its pixels only if they can be compared with the original."""
         if reading.frame in self._seen:
             self._repeated += 1
             return
@@ -109,8 +133,9 @@ class PictureSink:
         self._seen.add(reading.frame)
         self.last = reading
         self._latency_ms.append(latency_us(reading.captured_us, wrap_us(now)) / 1000)
-        if self._psnr_every and len(self._seen) % self._psnr_every == 0:
-            self._psnr_db.append(psnr_db(luma, reading))
+        self._captured_us.append(reading.captured_us)
+        if luma is not None and self._psnr_every and len(self._seen) % self._psnr_every == 0:
+            self._psnr_db.append(psnr_db(luma, reading, self._drawn, self._drawing))
 
     def _close_gap(self, now: float) -> None:
         gap = now - self._new_at
@@ -140,6 +165,7 @@ class PictureSink:
             frames_repeated=self._repeated,
             frames_backwards=self._backwards,
             frames_unreadable=self._unreadable,
+            frames_late=sum(latency > self.LATE_S * 1000 for latency in self._latency_ms),
             first_frame=first,
             last_frame=last,
             first_seen_at_s=first_at,
@@ -179,6 +205,12 @@ class ToneSink:
         self._resampled = ("", "", 0)
         self._next_pts: int | None = None
         self._missing_s = 0.0
+        self._marks = MarkTimes()
+
+    @property
+    def marks(self) -> list[tuple[int, float]]:
+        """Of each time mark, in the order heard: its second of the clock, milliseconds from capture to decode."""
+        return self._marks.heard
 
     @property
     def hearing(self) -> frozenset[int]:
@@ -197,12 +229,17 @@ class ToneSink:
 
     def add(self, frame: AudioFrame, now: float) -> None:
         """Take one frame of decoded sound, decoded at `now`; its timestamp counts samples."""
+        missing_s = 0.0
         if frame.pts is not None:
             if self._next_pts is not None:
-                self._missing_s += max(0, frame.pts - self._next_pts) / frame.sample_rate
+                missing_s = max(0, frame.pts - self._next_pts) / frame.sample_rate
             self._next_pts = frame.pts + frame.samples
+        self._missing_s += missing_s
+        self._marks.begin(now, missing_s)
         for heard in self._at_48_khz(frame):
-            self._detector.add(*samples_of(heard))
+            samples, channels = samples_of(heard)
+            self._detector.add(samples, channels)
+            self._marks.add(samples, channels)
         if self._detector.windows == self._judged:
             return
         self._judged = self._detector.windows
@@ -228,6 +265,7 @@ class ToneSink:
         """What was heard so far."""
         seconds = dict(self._detector.seconds)
         first_at = self._first_at
+        latencies_ms = [latency_ms for _, latency_ms in self.marks]
         return ToneReport(
             heard=frozenset(tone for tone, heard_s in seconds.items() if heard_s >= self.LEAST_HEARD_S),
             heard_s=seconds,
@@ -238,4 +276,7 @@ class ToneSink:
             level_p50_dbov=percentile(self._levels_dbov, 50),
             level_last_dbov=self._levels_dbov[-1] if self._levels_dbov else None,
             missing_ms=self._missing_s * 1000,
+            marks=len(latencies_ms),
+            latency_p50_ms=percentile(latencies_ms, 50),
+            latency_max_ms=max(latencies_ms, default=None),
         )

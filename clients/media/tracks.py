@@ -9,17 +9,20 @@ import numpy as np
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame, VideoFrame
 
+from clients.media.marks import HEADROOM_DB, add_marks
 from clients.media.pacing import Clock, Pacer, Sleep
-from clients.media.pattern import PatternReading, draw, wrap_us
+from clients.media.pattern import Drawing, PatternReading, draw, wrap_us
 from clients.media.reports import SentFrame
 from clients.media.scene import Pixels
-from clients.media.tone import SAMPLE_RATE, tone_table
+from clients.media.tone import SAMPLE_RATE, Samples, tone_table
 
-__all__ = ["DEFAULT_FPS", "DEFAULT_LEVEL_DBOV", "DEFAULT_SIZE", "PatternTrack", "ToneTrack"]
+__all__ = ["DEFAULT_FPS", "DEFAULT_LEVEL_DBOV", "DEFAULT_SIZE", "SIZES", "PatternTrack", "ToneTrack", "check_live"]
 
 DEFAULT_FPS = 15
 """Four VP8 encoders and twelve decoders of 640x360 pictures at this rate fit on two cores."""
 DEFAULT_SIZE = (640, 360)
+SIZES = {"180p": (320, 180), "360p": DEFAULT_SIZE, "720p": (1280, 720)}
+"""The usual sizes by name."""
 DEFAULT_LEVEL_DBOV = -15.0
 
 _VIDEO_CLOCK_RATE = 90_000
@@ -44,6 +47,7 @@ class PatternTrack(MediaStreamTrack):
         sleep: how the track waits.
         on_frame: called with each new picture's number and time, before it is handed out.
         first_frame: number of the first picture.
+        drawing: draws the pictures; a sink that measures quality must be given the same.
 
     Attributes:
         sent: the pictures handed out so far, repetitions not counted.
@@ -62,6 +66,7 @@ class PatternTrack(MediaStreamTrack):
         sleep: Sleep = asyncio.sleep,
         on_frame: Callable[[SentFrame], None] | None = None,
         first_frame: int = 0,
+        drawing: Drawing = draw,
     ) -> None:
         super().__init__()
         self.source = source
@@ -73,6 +78,7 @@ class PatternTrack(MediaStreamTrack):
         self._pacer = Pacer(1 / fps, 1 / fps, clock, sleep)
         self._on_frame = on_frame
         self._next_frame = first_frame
+        self._drawing = drawing
         self._frozen = False
         self._picture: Pixels | None = None
 
@@ -100,9 +106,9 @@ class PatternTrack(MediaStreamTrack):
         Raises:
             MediaStreamError: the track was stopped.
         """
-        _check_live(self)
+        check_live(self)
         slot = await self._pacer.slot()
-        _check_live(self)
+        check_live(self)
         if self._picture is None or not self._frozen:
             self._picture = self._draw()
         self.handed_out.append(self._clock())
@@ -113,7 +119,7 @@ class PatternTrack(MediaStreamTrack):
 
     def _draw(self) -> Pixels:
         sent = SentFrame(self._next_frame, self._clock())
-        picture = draw(*self.size, PatternReading(self.source, sent.frame, wrap_us(sent.sent_at_s)))
+        picture = self._drawing(*self.size, PatternReading(self.source, sent.frame, wrap_us(sent.sent_at_s)))
         self._next_frame += 1
         self.sent.append(sent)
         if self._on_frame is not None:
@@ -124,12 +130,16 @@ class PatternTrack(MediaStreamTrack):
 class ToneTrack(MediaStreamTrack):
     """Sends a speaker's tone, or silence while muted: 48 kHz mono, 20 ms per frame.
 
+    Below the tone sounds a time mark at each whole second of the clock (see `clients.media.marks`). A sample counts as
+    captured when it is due: sample n of the track, n / 48000 s after its first frame was asked for.
+
     Args:
         source: id of the sender, which decides the pitch.
         muted: whether to begin silent.
         dbov: level of the tone, at most -3.01. What the audio-level header extension says; decoded from stereo Opus,
-            each channel is 3 dB below.
-        clock: seconds.
+            each channel is 3 dB below. Marks are 10 dB below the tone.
+        marked: whether there are time marks.
+        clock: seconds; what marks tell.
         sleep: how the track waits.
     """
 
@@ -141,6 +151,7 @@ class ToneTrack(MediaStreamTrack):
         muted: bool = False,
         *,
         dbov: float = DEFAULT_LEVEL_DBOV,
+        marked: bool = True,
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -150,6 +161,7 @@ class ToneTrack(MediaStreamTrack):
         table = tone_table(source, dbov)
         self._period = len(table)
         self._tone = np.concatenate((table, table[:_AUDIO_FRAME]))
+        self._marks_peak = float(table.max()) * 10 ** (-HEADROOM_DB / 20) if marked else 0.0
         self._silence = np.zeros(_AUDIO_FRAME, dtype=np.int16)
         self._pacer = Pacer(_AUDIO_FRAME / SAMPLE_RATE, _AUDIO_PATIENCE_S, clock, sleep)
 
@@ -177,18 +189,32 @@ class ToneTrack(MediaStreamTrack):
         Raises:
             MediaStreamError: the track was stopped.
         """
-        _check_live(self)
+        check_live(self)
         position = await self._pacer.slot() * _AUDIO_FRAME
-        _check_live(self)
-        offset = position % self._period
-        samples = self._silence if self._muted else self._tone[offset : offset + _AUDIO_FRAME]
+        check_live(self)
+        samples = self._silence if self._muted else self._sounding(position)
         frame = AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="mono")
         frame.pts = position
         frame.sample_rate = SAMPLE_RATE
         frame.time_base = _AUDIO_TIME_BASE
         return frame
 
+    def _sounding(self, position: int) -> Samples:
+        """The 20 ms from that sample on: the tone, and what there is of a mark."""
+        offset = position % self._period
+        tone = self._tone[offset : offset + _AUDIO_FRAME]
+        if not self._marks_peak:
+            return tone
+        both = tone.astype(np.float64)
+        add_marks(both, self._pacer.started_at_s + position / SAMPLE_RATE, self._marks_peak)
+        return np.clip(np.rint(both), -32768, 32767).astype(np.int16)
 
-def _check_live(track: MediaStreamTrack) -> None:
+
+def check_live(track: MediaStreamTrack) -> None:
+    """Refuse to go on with a track that was stopped.
+
+    Raises:
+        MediaStreamError: it was.
+    """
     if track.readyState != "live":
         raise MediaStreamError

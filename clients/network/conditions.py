@@ -67,7 +67,8 @@ class Conditions:
     """What a path does to what is sent over it. The default is a perfect network.
 
     Attributes:
-        loss: probability that a packet is lost, 0..1, each for itself; or a chain that loses in bursts.
+        loss: share of the packets that are lost, 0..1: of each thousand of a path so many, give or take one packet,
+            and any of them; or a chain that loses in bursts.
         delay: seconds that each packet takes.
         jitter: standard deviation of the delay, seconds; it is normal, cut at 0. Jitter keeps the order: a packet waits
             for the one before it.

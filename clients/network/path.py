@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import blake2b
 from heapq import heappop, heappush
@@ -11,6 +12,7 @@ from statistics import NormalDist
 from clients.network.bottleneck import Bottleneck, Packet
 from clients.network.conditions import PERFECT, Conditions, GilbertElliott
 from clients.network.records import Arrival, Counts, Decision, Direction, Fault, Faults, Log, QueueDrop
+from clients.network.strata import Strata
 
 _DRAWS = struct.Struct("<8Q")
 _NORMAL = NormalDist()
@@ -45,6 +47,7 @@ class Path:
         "_now",
         "_pushed",
         "_queued",
+        "_strata",
         "_swaps",
         "faults",
     )
@@ -65,6 +68,7 @@ class Path:
         self.faults = faults
         self._log = log
         # owned
+        self._strata = Strata(self._key)
         self._bottleneck = Bottleneck(conditions, tokens=conditions.burst_bytes)
         self._flying: list[tuple[float, int, Arrival]] = []
         self._held: dict[int, Packet] = {}
@@ -107,6 +111,11 @@ class Path:
     def held(self) -> tuple[int, ...]:
         """Numbers of the packets that the hook holds."""
         return tuple(self._held)
+
+    def tags(self) -> Iterator[object]:
+        """The tags of what is on its way and will arrive; what the hook holds is left out."""
+        yield from (packet.tag for packet in self._bottleneck.queue if not packet.decision.lost)
+        yield from (arrival.tag for _, _, arrival in self._flying)
 
     def send(self, data: bytes, now: float, tag: object = None) -> int:
         """Put a packet on its way.
@@ -180,10 +189,10 @@ class Path:
         return arrival if departure is None else min(arrival, departure)
 
     def _decide(self, number: int, fault: Fault | None) -> Decision:
-        """One hash gives all the draws of a packet, so that none shifts another's."""
+        """One hash gives all the draws of a packet, so that none shifts another's; that of loss is spread evenly."""
         digest = blake2b(number.to_bytes(8, "little"), digest_size=64, key=self._key).digest()
         step, loss, *others = ((word >> 11) * 2.0**-53 for word in _DRAWS.unpack(digest))
-        lost = self._is_lost(step, loss)
+        lost = self._is_lost(step, self._strata.spread(number, loss))
         reorder, duplicate, corrupt, where, jitter, copy_jitter = others
         now = self._conditions
         if fault is not None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from itertools import groupby, pairwise
 
 import pytest
 
-from clients.network import Arrival, Conditions, Direction, GilbertElliott, Path
+from clients.network import PRESETS, Arrival, Conditions, Direction, GilbertElliott, Path
 
 PACKETS = 10_000
 SPACING = 0.05
@@ -48,12 +49,35 @@ def test_a_perfect_network_hands_everything_over_at_once() -> None:
     assert network.receive(2.0) == []
 
 
-# Of 10,000 packets at 10 % loss about 1,000 are lost, give or take 30: less loss would need more packets for 5 %.
-@pytest.mark.parametrize(("loss", "packets"), [(0.02, 50_000), (0.1, PACKETS), (0.2, PACKETS), (0.5, PACKETS)])
-def test_random_loss(loss: float, packets: int) -> None:
-    network = path(Conditions(loss=loss))
-    arrived = len(sent_over(network, packets))
-    assert network.counts.lost == packets - arrived == within_five_percent(loss * packets)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("loss", [0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.9])
+def test_random_loss(loss: float, seed: int) -> None:
+    network = path(Conditions(loss=loss), seed)
+    arrived = len(sent_over(network))
+    assert network.counts.lost == PACKETS - arrived == within_five_percent(loss * PACKETS)
+
+
+def test_random_loss_holds_for_any_ten_thousand_packets_and_each_thousand() -> None:
+    lost = lost_numbers(sent_over(path(Conditions(loss=0.02)), 2 * PACKETS), 2 * PACKETS)
+    assert {sum(lost[at : at + 1000]) for at in range(0, 2 * PACKETS, 1000)} == {20}
+    assert {sum(lost[at : at + PACKETS]) for at in range(0, PACKETS, 37)} <= set(range(190, 211))
+
+
+def test_each_thousand_loses_other_packets() -> None:
+    lost = lost_numbers(sent_over(path(Conditions(loss=0.02)), 50_000), 50_000)
+    places = [sum(lost[place::1000]) for place in range(1000)]
+    assert sum(places) == 1000
+    # one in the mean for each place, in 50 thousands: any place that were preferred would stand out
+    assert max(places) <= 7
+    assert sum(not times for times in places) == pytest.approx(1000 * 0.98**50, abs=60)
+
+
+def test_small_losses_come_in_clusters_as_chance_has_it() -> None:
+    lost = lost_numbers(sent_over(path(Conditions(loss=0.02)), 50_000), 50_000)
+    numbers = [number for number, gone in enumerate(lost) if gone]
+    gaps = [after - before for before, after in pairwise(numbers)]
+    assert sum(gap <= 10 for gap in gaps) / len(gaps) == pytest.approx(1 - 0.98**10, abs=0.04)
+    assert sum(gap > 100 for gap in gaps) / len(gaps) == pytest.approx(0.98**100, abs=0.04)
 
 
 def test_random_loss_has_no_memory() -> None:
@@ -74,6 +98,18 @@ def test_bursts_have_the_mean_length_and_the_loss_asked_for(loss: float, burst: 
     lengths = [len(list(group)) for value, group in groupby(lost) if value]
     assert statistics.mean(lost) == within_five_percent(loss)
     assert statistics.mean(lengths) == within_five_percent(burst)
+
+
+@pytest.mark.parametrize("name", ["wifi", "lte", "3g", "congested", "broken"])
+def test_the_bursts_of_the_presets_lose_their_share_in_the_long_run(name: str) -> None:
+    """What a chain loses in a while varies by its nature: within three standard deviations of a long one's share."""
+    packets, model = 40_000, PRESETS[name].up.loss
+    assert isinstance(model, GilbertElliott)
+    network = path(Conditions(loss=model))
+    sent_over(network, packets)
+    share, memory = model.stationary_loss, 1.0 - model.enter - model.leave
+    deviation = math.sqrt(share * (1.0 - share) * (1.0 + memory) / (1.0 - memory) / packets)
+    assert network.counts.lost / packets == pytest.approx(share, abs=3 * deviation)
 
 
 def test_each_state_of_the_chain_has_its_own_loss() -> None:
@@ -106,11 +142,12 @@ def test_delay_without_jitter_is_exact() -> None:
     assert transit == {0.04}
 
 
-def test_delay_and_jitter() -> None:
-    arrivals = sent_over(path(Conditions(delay=0.04, jitter=0.01)))
+@pytest.mark.parametrize(("delay", "jitter"), [(0.04, 0.01), (0.005, 0.001), (0.2, 0.01), (0.08, 0.02)])
+def test_delay_and_jitter(delay: float, jitter: float) -> None:
+    arrivals = sent_over(path(Conditions(delay=delay, jitter=jitter)), spacing=0.2)
     transit = [arrival.at - arrival.sent for arrival in arrivals]
-    assert statistics.mean(transit) == within_five_percent(0.04)
-    assert statistics.stdev(transit) == within_five_percent(0.01)
+    assert statistics.mean(transit) == within_five_percent(delay)
+    assert statistics.stdev(transit) == within_five_percent(jitter)
     assert min(transit) >= 0.0
 
 
@@ -120,6 +157,14 @@ def test_a_bottleneck_lets_its_rate_through() -> None:
     last = arrivals[-1].at
     assert network.counts.delivered_bytes * 8 / last == pytest.approx(1e6, rel=0.005)
     assert network.counts.queue_dropped == PACKETS - len(arrivals) == within_five_percent(PACKETS * (1 - 1 / 1.92))
+
+
+@pytest.mark.parametrize(("rate", "size"), [(50e3, 120), (400e3, 1200), (8e6, 1200), (30e6, 300)])
+def test_other_rates_and_sizes_of_packets(rate: float, size: int) -> None:
+    network = path(Conditions(rate=rate, queue_bytes=10 * size))
+    arrivals = sent_over(network, spacing=size * 8 / rate / 2, data=bytes(size))
+    assert network.counts.delivered_bytes * 8 / arrivals[-1].at == within_five_percent(rate)
+    assert len(arrivals) == within_five_percent(PACKETS / 2)
 
 
 def test_a_rate_that_suffices_delays_and_drops_nothing() -> None:

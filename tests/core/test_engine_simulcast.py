@@ -13,9 +13,11 @@ from labsfu.core.rtp.packet import encode_packet
 from labsfu.errors import Unsupported
 from labsfu.wire import commands
 from labsfu.wire.events import ConsumerLayersChanged
+from labsfu.wire.ids import ParticipantId
 from labsfu.wire.rtp import (
     ConsumerLayers,
     ConsumerType,
+    MediaKind,
     ProducerType,
     RtpCodecCapability,
     RtpCodecParameters,
@@ -154,8 +156,8 @@ def test_a_simulcast_producer_and_its_consumer_say_what_they_are() -> None:
     command = commands.Produce(
         router_id=lab.router,
         transport_id=upstream,
-        participant_id=commands.ParticipantId("sender"),
-        kind=commands.MediaKind.VIDEO,
+        participant_id=ParticipantId("sender"),
+        kind=MediaKind.VIDEO,
         rtp_parameters=simulcast_parameters(),
         paused=False,
     )

@@ -17,7 +17,7 @@ from labsfu.core.codecs.vp8 import Vp8PayloadDescriptor
 from labsfu.core.forwarding.sequence_map import DROPPED, HISTORY, SequenceMap
 
 MAX_LATE = 128
-"""Frames that a packet may come late: at 60 a second, as long as a producer is asked for it."""
+"""Frames that a packet may come late: two seconds at 60 a second. PictureIDs of 7 bits can tell 64 only."""
 
 _NONE = -2
 """No packet has this PictureID, not even one without."""

@@ -124,7 +124,7 @@ async def test_stopped_tracks_end_even_while_waiting() -> None:
 
 async def test_a_tone_is_seamless_and_exactly_twenty_milliseconds_at_a_time() -> None:
     clock = Clock(late=0.003)
-    track = ToneTrack(3, clock=clock, sleep=clock.sleep)
+    track = ToneTrack(3, marked=False, clock=clock, sleep=clock.sleep)
     frames = [await track.recv() for _ in range(100)]
     assert [frame.pts for frame in frames] == [n * 960 for n in range(100)]
     assert {(frame.samples, frame.sample_rate, frame.layout.name) for frame in frames} == {(960, 48000, "mono")}
