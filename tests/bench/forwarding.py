@@ -6,6 +6,8 @@ CPU time is that of the engine's part alone: making input and emptying the consu
 
 The case with loss is video with NACK and RTX: 2 % of the sender's packets come as RTX, and each consumer asks for 2 %
 of what it is sent; all of it counts, per RTP packet that leaves.
+
+The case of simulcast: three encodings come, each consumer is sent one of them, in VP8 with temporal layers.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from labsfu.core.srtp.session import SrtpSender
 from labsfu.shell.udp import UdpSender, bind_udp
 from labsfu.wire.commands import Consumed, Counted, GetCounts
 from tests.support.lab import Lab, Peer, check
+from tests.support.layers import Layer, simulcast_parameters
 from tests.support.media import (
     DELTA_FRAME,
     KEY_FRAME,
@@ -51,7 +54,12 @@ Datagram: TypeAlias = tuple[Address, bytes]
 
 PACKET_BYTES = 1200
 BATCH = 16
-CLEAN, LOSSY = "clean", "2% loss"
+CLEAN, LOSSY, SIMULCAST = "clean", "2% loss", "simulcast"
+PARAMETERS = {
+    CLEAN: audio_parameters(),
+    LOSSY: repaired_video_parameters(),
+    SIMULCAST: simulcast_parameters(mode="L1T2"),
+}
 LOSS_EVERY = 50
 """One packet in so many is lost: 2 %."""
 
@@ -181,6 +189,21 @@ def lossy_feed(lab: SocketLab, source: Peer, receivers: Sequence[tuple[Peer, Con
                 yield peer.address, peer.protect_rtcp(Nack(1, ssrc_of(consumed), (missing,)))
 
 
+def simulcast_feed(lab: SocketLab, source: Peer) -> Iterator[Datagram]:
+    """Three encodings, two temporal layers in each; the highest is sent on, once everybody has gone over to it."""
+    layers = [Layer(source, index) for index in range(3)]
+    filler = bytes(PACKET_BYTES - 60)
+    for _ in range(10):
+        for layer in layers:
+            for packet in layer.frame(key=True, parts=1):
+                source.send_rtp(packet)
+        lab.advance(0.05)
+    for number in itertools.count():
+        for layer in layers:
+            for packet in layer.frame(parts=1, tid=number % 2):
+                yield source.address, source.protect(packet + filler)
+
+
 def measure_calibration(sock: socket.socket, targets: list[Address], packets: int) -> float:
     """CPU seconds for `packets` times: header, protect in place, sendto."""
     sender = SrtpSender("AEAD_AES_256_GCM", bytes(44))
@@ -202,12 +225,14 @@ def measure_calibration(sock: socket.socket, targets: list[Address], packets: in
 def run(case: str, consumers: int, rounds: int, forwarded: int) -> Result:
     """Measure one case; engine and calibration in turn, so that both meet the same machine."""
     lab = SocketLab()
-    lossy = case == LOSSY
     source, upstream = lab.connected_peer()
-    producer = produce(lab, upstream, repaired_video_parameters() if lossy else audio_parameters())
+    producer = produce(lab, upstream, PARAMETERS[case])
     peers = [lab.connected_peer() for _ in range(consumers)]
     receivers = [(peer, consume(lab, transport, producer)) for peer, transport in peers]
-    feed = lossy_feed(lab, source, receivers) if lossy else audio_feed(source)
+    if case == SIMULCAST:
+        feed = simulcast_feed(lab, source)
+    else:
+        feed = lossy_feed(lab, source, receivers) if case == LOSSY else audio_feed(source)
     warm_up = [next(feed)]  # who feeds may have to look at what came, before it is drained unseen
     targets = [peer.address for peer, _ in receivers]
     child = drain_in_child([lab.sockets[target] for target in targets])
@@ -254,12 +279,12 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE", help="write the results there as well")
     options = parser.parse_args()
     results = []
-    sys.stdout.write("case      consumers  engine µs/packet  calibration µs/packet  ratio  packets/s of CPU  unsent\n")
-    for case, consumers in ((CLEAN, 1), (CLEAN, 10), (CLEAN, 50), (LOSSY, 50)):
+    sys.stdout.write("case       consumers  engine µs/packet  calibration µs/packet  ratio  packets/s of CPU  unsent\n")
+    for case, consumers in ((CLEAN, 1), (CLEAN, 10), (CLEAN, 50), (LOSSY, 50), (SIMULCAST, 50)):
         result = run(case, consumers, options.rounds, options.forwarded)
         results.append(result)
         sys.stdout.write(
-            f"{result.case:8}  {result.consumers:9}  {result.engine_us:16.2f}"
+            f"{result.case:9}  {result.consumers:9}  {result.engine_us:16.2f}"
             f"  {result.calibration_us:21.2f}  {result.ratio:5.2f}"
             f"  {result.packets_per_second:16,}  {result.unsent:6}\n"
         )
