@@ -172,3 +172,94 @@ def test_only_layers_that_somebody_is_sent_are_asked_for_what_is_missing() -> No
     call.run(3)
     nacked = {packet.media_ssrc for packet in call.sender.rtcp if isinstance(packet, Nack)}
     assert nacked == {call.layers[2].ssrc}
+
+
+# ---------------------------------------------------------------- temporal layers
+
+PATTERN = (0, 2, 1, 2)
+"""L1T3, where every frame above T0 depends on lower layers only."""
+
+
+class TemporalCall(Call):
+    """One encoding with three temporal layers."""
+
+    def __init__(self) -> None:
+        super().__init__(simulcast_parameters(("r0",), "L1T3"))
+        self._place = 0
+
+    def pictures(self, count: int) -> list[list[bytes]]:
+        """The next pictures, a key frame first of all, and each when it is due."""
+        pictures = []
+        for _ in range(count):
+            tid = PATTERN[self._place % len(PATTERN)]
+            pictures.append(self.layers[0].frame(key=self._place == 0, tid=tid, sync=tid > 0))
+            self._place += 1
+            self.lab.advance(1 / 30)
+        return pictures
+
+    def send(self, *pictures: list[bytes]) -> None:
+        for picture in pictures:
+            for packet in picture:
+                self.sender.send_rtp(packet)
+        self.lab.pump()
+
+    def temporal_layers(self) -> list[int]:
+        """Of the packets that the receiver has, those without payload left out."""
+        found = []
+        for packet in self.receiver.rtp:
+            header = header_of(packet)
+            if header.payload_length:
+                descriptor = Vp8PayloadDescriptor()
+                descriptor.read(packet, header.payload_offset, header.payload_length)
+                found.append(descriptor.temporal_id)
+        return found
+
+
+@pytest.mark.rfc("RFC 7741 4.2")
+def test_temporal_layers_are_left_out_without_a_hole_and_come_back() -> None:
+    call = TemporalCall()
+    call.send(*call.pictures(8))
+    assert set(call.temporal_layers()) == {0, 1, 2}
+    for temporal in (0, 1, 2, 0, 2):
+        call.prefer(0, temporal)
+        call.send(*call.pictures(8))
+        settled = len(call.temporal_layers())
+        call.send(*call.pictures(8))
+        assert set(call.temporal_layers()[settled:]) == set(range(temporal + 1))
+    call.assert_continuous()
+
+
+def test_a_left_out_packet_that_comes_too_late_is_filled_and_filled_again_when_that_is_lost() -> None:
+    call = TemporalCall()
+    call.send(*call.pictures(8))
+    call.prefer(0, 0)
+    call.send(*call.pictures(3))
+    (late, following), count = call.pictures(2), len(call.receiver.rtp)  # a T2 frame, and the T0 frame behind it
+    call.send(following, late)
+    sequences = [header_of(packet).sequence_number for packet in call.receiver.rtp[count:]]
+    assert sorted(sequences) == [min(sequences) + n for n in range(4)]
+    empty = [header_of(p).sequence_number for p in call.receiver.rtp[count:] if not header_of(p).payload_length]
+    assert len(empty) == 2
+    call.lab.advance(0.2)
+    call.receiver.send_rtcp(Nack(1, ssrc_of(call.consumed), tuple(empty)))
+    call.lab.pump()
+    assert [payload_of(packet) for packet in call.receiver.rtp[-2:]] == [n.to_bytes(2, "big") for n in empty]
+
+
+def test_going_over_to_fewer_temporal_layers_of_another_encoding_keeps_all_of_the_present_one_until_then() -> None:
+    call = Call(simulcast_parameters(mode="L1T2"))
+    for number in range(40):
+        for layer in call.layers:
+            wanted = any(isinstance(p, PictureLossIndication) and p.media_ssrc == layer.ssrc for p in call.sender.rtcp)
+            for packet in layer.frame(key=number in (0, 10) and wanted, tid=number % 2, sync=number % 2 == 1):
+                call.sender.send_rtp(packet)
+        if number == 20:
+            call.prefer(0, 0)
+        call.lab.advance(1 / 30)
+    assert call.seen()[-1] == "r2"  # no key frame of r0 has come
+    descriptors = []
+    for packet in call.receiver.rtp[-8:]:
+        header, descriptor = header_of(packet), Vp8PayloadDescriptor()
+        descriptor.read(packet, header.payload_offset, header.payload_length)
+        descriptors.append(descriptor.temporal_id)
+    assert set(descriptors) == {0, 1}

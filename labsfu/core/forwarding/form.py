@@ -7,6 +7,9 @@ with its own; abs-send-time is ours.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from labsfu.core.codecs.vp8 import Vp8PayloadDescriptor
 from labsfu.core.forwarding.arrival import Arrival, Elements
 from labsfu.core.rtp.extensions import ONE_BYTE_PROFILE, encode_extensions
@@ -118,6 +121,16 @@ class PacketForm:
         """Keep what the payload of the packet just rendered says of itself."""
         self.descriptor = descriptor
         self.shift = self.length - self.payload_length - arrival.header.payload_offset
+
+    @contextmanager
+    def emptied(self) -> Iterator[None]:
+        """For the time being the packet has no payload: what fills the place of one that is left out."""
+        length, payload_length = self.length, self.payload_length
+        self.length, self.payload_length = length - payload_length, 0
+        try:
+            yield
+        finally:
+            self.length, self.payload_length = length, payload_length
 
     def _extensions(self, buffer: Buffer, elements: Elements, send_time: int) -> bytes:
         values: list[tuple[int, bytes]] = []

@@ -55,12 +55,17 @@ class LayeredConsumer(Consumer):
     def choose(self, layers: Layers, stream: InboundStream | None) -> bool:
         """Aim at these layers, of which `stream` is the spatial one; True when a key frame of it is needed now."""
         self.layers = layers
-        if self._rewriter is not None and layers.spatial >= 0:
-            self._rewriter.target_temporal = layers.temporal
         wanted = None if stream is self.stream else stream
+        if wanted is None:
+            self._aim()
         new = wanted is not None and wanted is not self.pending
         self.pending = wanted
         return new and self.active
+
+    def _aim(self) -> None:
+        """Let the rewriter send the temporal layers that were chosen for the present stream."""
+        if self._rewriter is not None and self.layers.spatial >= 0:
+            self._rewriter.target_temporal = self.layers.temporal
 
     def switch(self, timestamp: int, now: float, unix_now: float) -> None:
         """Go over to `pending`, whose key frame has this RTP timestamp.
@@ -80,6 +85,7 @@ class LayeredConsumer(Consumer):
                 offset += round(FRAME * new.clock_rate) - ahead
         self._offset = offset & 0xFFFFFFFF
         self.stream, self.pending = new, None
+        self._aim()
         self.begin_anew()
 
     def relay(self, form: PacketForm, number: int, timestamp: int, key_frame: bool) -> bool:
@@ -107,19 +113,16 @@ class LayeredConsumer(Consumer):
         """A packet of a temporal layer that is not sent: its number is left out, or filled where that is too late."""
         if self.skip(number, "temporal-layer"):
             return
-        length, payload_length = form.length, form.payload_length
-        form.length, form.payload_length = length - payload_length, 0
-        super().relay(form, number, timestamp, False)
-        form.length, form.payload_length = length, payload_length
+        with form.emptied():
+            super().relay(form, number, timestamp, False)
 
     def resend(self, form: PacketForm, output: int, timestamp: int) -> None:
         """As `Consumer.resend`, with the numbers that the picture had the first time."""
+        shifted = timestamp + self._offset & 0xFFFFFFFF
         rewriter, descriptor = self._rewriter, form.descriptor
-        if (
-            rewriter is not None
-            and descriptor is not None
-            and not rewriter.rewrite(descriptor, form.packet, form.shift)
-        ):
-            self.drops.count("nack-not-kept")
-            return
-        super().resend(form, output, timestamp + self._offset & 0xFFFFFFFF)
+        known = rewriter is None or descriptor is None or rewriter.rewrite(descriptor, form.packet, form.shift)
+        if known:
+            super().resend(form, output, shifted)
+        else:  # of a layer that is left out: its number was filled
+            with form.emptied():
+                super().resend(form, output, shifted)

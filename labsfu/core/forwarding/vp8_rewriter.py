@@ -123,8 +123,8 @@ class Vp8Rewriter:
     def rewrite(self, descriptor: Vp8PayloadDescriptor, packet: bytearray, shift: int) -> bool:
         """Write the consumer's numbers into a packet that was admitted, now or before; each time the same.
 
-        What was not admitted must not be given, nor what is of a stream from before the last `switch`: PictureIDs do
-        not tell one stream from another.
+        What is of a stream from before the last `switch` must not be given: PictureIDs do not tell one stream from
+        another.
 
         Args:
             descriptor: what the packet says.
@@ -132,8 +132,8 @@ class Vp8Rewriter:
             shift: how many bytes further back the payload lies in `packet` than where `descriptor` was read.
 
         Returns:
-            False, and nothing is written, if the frame is from before the switch, or forgotten: `HISTORY` frames old,
-            with PictureIDs of 7 bits 128.
+            False, and nothing is written, if the frame was left out, is from before the switch, or forgotten:
+            `HISTORY` frames old, with PictureIDs of 7 bits 128.
         """
         output = self._output if descriptor.picture_id == self._newest else self._find(descriptor)
         if output < 0:
@@ -175,11 +175,16 @@ class Vp8Rewriter:
             self.switch(descriptor)
             return True
         number = self._number + ahead
-        temporal = self._changes[max(bisect_right(self._changes, number, key=_first) - 1, 0)][1]
-        if descriptor.tl0_picture_index >= 0 and descriptor.temporal_id > temporal:
+        if self._leaves_out(descriptor, number):
             self._pictures.drop(number)
             return False
         return self._pictures.map(number) != DROPPED
+
+    def _leaves_out(self, descriptor: Vp8PayloadDescriptor, number: int) -> bool:
+        """Whether the frame is of a layer that was not sent when its turn was."""
+        changes = self._changes
+        temporal = changes[max(bisect_right(changes, number, key=_first) - 1, 0)][1]
+        return descriptor.tl0_picture_index >= 0 and descriptor.temporal_id > temporal
 
     def _admits_unnumbered(self, descriptor: Vp8PayloadDescriptor) -> bool:
         """A packet, or a whole stream, without PictureID: which frame it is of cannot be told."""
@@ -193,9 +198,10 @@ class Vp8Rewriter:
         return True
 
     def _find(self, descriptor: Vp8PayloadDescriptor) -> int:
-        """The output PictureID of the last frame that came with this one's, or DROPPED."""
+        """The output PictureID of the last frame that came with this one's; DROPPED if it was not sent."""
         picture_id = descriptor.picture_id
         if picture_id < 0 or self._newest < 0:
             return max(picture_id, 0) if self._begun else DROPPED
         mask = 0x7FFF if descriptor.long_picture_id and self._long else 0x7F
-        return self._pictures.map(self._number - ((self._newest - picture_id) & mask))
+        number = self._number - ((self._newest - picture_id) & mask)
+        return DROPPED if self._leaves_out(descriptor, number) else self._pictures.map(number)
