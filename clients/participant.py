@@ -23,6 +23,8 @@ from clients.network import NetworkPlan
 from clients.publisher import Publisher, Work
 from clients.signalling import Received, Signalling
 from clients.subscriber import RemoteTrack, Subscriber
+from clients.synthetic import terms as synthetic_terms
+from clients.synthetic.source import SyntheticSource
 from clients.tap import RtpTap
 from clients.transport import WebRtcTransport
 from labsfu.wire.base import JsonObject
@@ -78,6 +80,7 @@ class LabClient:
         tap: measures what this client sends and receives, packet by packet.
         on_track: told of each remote stream before it flows.
         auto_subscribe: consume every producer of the others.
+        synthetic: receive without decoding, with receivers that keep the books (`RemoteTrack.reception`).
         lenient: an unexpected end of the socket is only noted (see `wait_disconnected`), not raised.
         timeout: seconds for joining, for each request and for each transport to come up.
         rng: where SSRCs come from; give a seeded one to have the same again.
@@ -107,6 +110,7 @@ class LabClient:
         tap: RtpTap | None = None,
         on_track: OnTrack | None = None,
         auto_subscribe: bool = True,
+        synthetic: bool = False,
         lenient: bool = False,
         timeout: float = 10.0,
         rng: random.Random | None = None,
@@ -120,6 +124,7 @@ class LabClient:
         self._network = None if network is None else Impairment(network, client=name)
         self._tap = tap
         self._auto_subscribe = auto_subscribe
+        self._synthetic = synthetic
         self._lenient = lenient
         self._timeout = timeout
         self._rng = random.Random() if rng is None else rng
@@ -228,13 +233,13 @@ class LabClient:
 
     async def publish(
         self,
-        track: MediaStreamTrack,
+        track: MediaStreamTrack | SyntheticSource,
         *,
         codec: str | None = None,
         paused: bool = False,
         app_data: JsonObject | None = None,
     ) -> ProducerId:
-        """Send an audio or video track (see `Publisher.publish`)."""
+        """Send an audio or video track, or a synthetic source (see `Publisher.publish`)."""
         return await self.publisher.publish(track, codec=codec, paused=paused, app_data=app_data)
 
     async def subscribe(self, producer_id: ProducerId, *, paused: bool = False) -> RemoteTrack:
@@ -336,9 +341,16 @@ class LabClient:
         self._publisher = Publisher(
             self._signalling, lambda: self._connect("producer"), router, init.participant_id, self._spawn, self._rng
         )
-        self._subscriber = Subscriber(self._signalling, lambda: self._connect("consumer"), self._new_track, self._rng)
+        self._subscriber = Subscriber(
+            self._signalling,
+            lambda: self._connect("consumer"),
+            self._new_track,
+            self._rng,
+            synthetic=self._synthetic,
+        )
         self._publisher.tap = self._subscriber.tap = self._tap
-        await self._signalling.request(InitRequest(rtp_capabilities=receive_capabilities(router)), Initialized)
+        can = synthetic_terms.receive_capabilities(router) if self._synthetic else receive_capabilities(router)
+        await self._signalling.request(InitRequest(rtp_capabilities=can), Initialized)
         self._start(self._dispatch())
         self._network_event("joined")
 

@@ -1,4 +1,4 @@
-"""What a client sends: one RTCRtpSender per track, all on its send transport."""
+"""What a client sends: one sender per track or synthetic source, all on its send transport."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from clients.signalling import Signalling
 from clients.streams import Sender
 from clients.synthetic.ends import SyntheticSender
 from clients.synthetic.source import SyntheticSource
-from clients.synthetic.terms import send_terms
+from clients.synthetic.terms import SendTerms, send_terms
 from clients.tap import RtpTap
 from clients.transport import WebRtcTransport
 from labsfu.wire.base import ABSENT, JsonObject
 from labsfu.wire.ids import ProducerId
-from labsfu.wire.rtp import MediaKind, RtpCapabilities
+from labsfu.wire.rtp import MediaKind, RtpCapabilities, RtpParameters
 from labsfu.wire.socket import (
     Produced,
     ProducerClose,
@@ -76,29 +76,41 @@ class Publisher:
         """What is being sent, the oldest first."""
         return tuple(self._senders)
 
-    def sender(self, producer_id: ProducerId) -> Sender | SyntheticSender:
-        """The sender of a producer.
+    def sender(self, producer_id: ProducerId) -> Sender:
+        """The sender of a track's producer.
 
         Raises:
-            ClientError: it is not, or no longer, ours.
+            ClientError: it is not, or no longer, ours; or it sends a synthetic source.
         """
-        if producer_id not in self._senders:
-            raise ClientError(f"'{producer_id}' is no producer of this client")
-        return self._senders[producer_id][1]
+        sender = self._sender(producer_id)
+        if not isinstance(sender, Sender):
+            raise ClientError(f"'{producer_id}' sends no track")
+        return sender
+
+    def synthetic_sender(self, producer_id: ProducerId) -> SyntheticSender:
+        """The sender of a synthetic source's producer.
+
+        Raises:
+            ClientError: it is not, or no longer, ours; or it sends a track.
+        """
+        sender = self._sender(producer_id)
+        if not isinstance(sender, SyntheticSender):
+            raise ClientError(f"'{producer_id}' sends nothing synthetic")
+        return sender
 
     async def publish(
         self,
-        track: MediaStreamTrack,
+        track: MediaStreamTrack | SyntheticSource,
         *,
         codec: str | None = None,
         paused: bool = False,
         app_data: JsonObject | None = None,
     ) -> ProducerId:
-        """Send a track; its first packet leaves after the server has said yes.
+        """Send a track or a synthetic source; its first packet leaves after the server has said yes.
 
         Args:
-            track: audio or video; stopped when sending stops.
-            codec: mime type; None takes VP8 or Opus if the router has it.
+            track: audio or video; a track is stopped when sending stops, a source can be sent once.
+            codec: mime type; None takes VP8 or Opus if the router has it. A synthetic source has its own.
             paused: begin paused.
             app_data: kept by the server with the producer.
 
@@ -109,34 +121,38 @@ class Publisher:
         transport = await self._transport()
         kind = MediaKind(track.kind)
         ids = StreamIds(mid=str(next(self._mids)), ssrc=self._ssrc(), rtx_ssrc=self._ssrc(), cname=self._cname)
-        parameters = send_parameters(kind, self._router, ids, codec=codec)
+        terms: SendTerms | None = None
+        if isinstance(track, MediaStreamTrack):
+            parameters = send_parameters(kind, self._router, ids, codec=codec)
+        else:
+            terms = send_terms(track, self._router, ids, [(self._ssrc(), self._ssrc()) for _ in track.rids])
+            parameters = terms.parameters
         request = ProduceRequest(
             kind=kind, rtp_parameters=parameters, paused=paused, app_data=ABSENT if app_data is None else app_data
         )
         producer_id = (await self._signalling.request(request, Produced)).id
-        sender = transport.add_sender(track, ssrc=ids.ssrc, rtx_ssrc=ids.rtx_ssrc)
+        sender = self._make_sender(transport, track, ids, terms)
         sender.enable(not paused)
         self._senders[producer_id] = (transport, sender)
-        if self.tap is not None:
-            self.tap.announce(Direction.UP, kind, parameters)
+        self._announce(kind, parameters, terms)
         await sender.start(parameters)
         self._spawn(sender.ended)
         return producer_id
 
     async def unpublish(self, producer_id: ProducerId) -> None:
         """Send a track no more, and close its producer."""
-        self.sender(producer_id)
+        self._sender(producer_id)
         await self.removed(producer_id)
         await self._signalling.request(ProducerClose(id=producer_id), ProducerRemoved)
 
     async def pause(self, producer_id: ProducerId) -> None:
         """Stop a producer at both ends; the track is still read."""
-        self.sender(producer_id).enable(False)
+        self._sender(producer_id).enable(False)
         await self._signalling.request(ProducerPause(id=producer_id), ProducerPaused)
 
     async def resume(self, producer_id: ProducerId) -> None:
         """Let a producer flow again."""
-        self.sender(producer_id).enable(True)
+        self._sender(producer_id).enable(True)
         await self._signalling.request(ProducerResume(id=producer_id), ProducerResumed)
 
     async def removed(self, producer_id: ProducerId) -> None:
@@ -149,6 +165,30 @@ class Publisher:
         """Stop all senders; each says BYE."""
         for producer_id in tuple(self._senders):
             await self.removed(producer_id)
+
+    def _sender(self, producer_id: ProducerId) -> Sender | SyntheticSender:
+        if producer_id not in self._senders:
+            raise ClientError(f"'{producer_id}' is no producer of this client")
+        return self._senders[producer_id][1]
+
+    def _make_sender(
+        self,
+        transport: WebRtcTransport,
+        track: MediaStreamTrack | SyntheticSource,
+        ids: StreamIds,
+        terms: SendTerms | None,
+    ) -> Sender | SyntheticSender:
+        if isinstance(track, MediaStreamTrack):
+            return transport.add_sender(track, ssrc=ids.ssrc, rtx_ssrc=ids.rtx_ssrc)
+        assert terms is not None, "a synthetic source is sent on terms"
+        return SyntheticSender(transport, track, terms, self._rng)
+
+    def _announce(self, kind: MediaKind, parameters: RtpParameters, terms: SendTerms | None) -> None:
+        if self.tap is None:
+            return
+        self.tap.announce(Direction.UP, kind, parameters)
+        for stream in () if terms is None else terms.streams:
+            self.tap.pair_rtx(Direction.UP, stream.ssrc, stream.rtx_ssrc)
 
     def _ssrc(self) -> int:
         return self._rng.randrange(1, 1 << 32)

@@ -1,4 +1,4 @@
-"""What a client receives: one RTCRtpReceiver per consumer, all on its receive transport."""
+"""What a client receives: one receiver per consumer, all on its receive transport."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from clients.errors import ClientError, Refused
 from clients.network import Direction
 from clients.signalling import Signalling
 from clients.streams import Receiver
+from clients.synthetic.ends import SyntheticReception
 from clients.tap import RtpTap
 from clients.transport import WebRtcTransport
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId
@@ -32,20 +33,24 @@ from labsfu.wire.socket import (
 
 @dataclass(frozen=True, slots=True)
 class RemoteTrack:
-    """A stream that somebody else sends; `track` ends when its consumer or its producer closes."""
+    """A stream that somebody else sends; `track` ends when its consumer or its producer closes.
+
+    Received synthetically, its track never has a frame: what came is told by `reception`.
+    """
 
     participant_id: ParticipantId
     producer_id: ProducerId
     consumer_id: ConsumerId
     kind: MediaKind
     track: MediaStreamTrack
+    reception: SyntheticReception | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Reception:
     remote: RemoteTrack
     transport: WebRtcTransport
-    receiver: Receiver
+    receiver: Receiver | SyntheticReception
 
 
 class Subscriber:
@@ -56,6 +61,7 @@ class Subscriber:
         transport: gives the receive transport, connected.
         on_track: told of each stream before its first packet is asked for.
         rng: where the SSRCs of our RTCP reports come from.
+        synthetic: receive without decoding.
 
     Attributes:
         tap: told of each stream before it flows.
@@ -67,12 +73,15 @@ class Subscriber:
         transport: Callable[[], Awaitable[WebRtcTransport]],
         on_track: Callable[[RemoteTrack], None],
         rng: random.Random,
+        *,
+        synthetic: bool = False,
     ) -> None:
         self.tap: RtpTap | None = None
         self._signalling = signalling
         self._transport = transport
         self._on_track = on_track
         self._rng = rng
+        self._synthetic = synthetic
         self._receptions: dict[ConsumerId, _Reception] = {}
         self._consuming = 0
         self._closed_early: set[ConsumerId] = set()
@@ -83,14 +92,17 @@ class Subscriber:
         return {id_: reception.remote for id_, reception in self._receptions.items()}
 
     def receiver(self, consumer_id: ConsumerId) -> Receiver:
-        """The receiver of a consumer.
+        """The decoding receiver of a consumer.
 
         Raises:
-            ClientError: it is not, or no longer, ours.
+            ClientError: it is not, or no longer, ours; or what comes is received synthetically.
         """
         if consumer_id not in self._receptions:
             raise ClientError(f"'{consumer_id}' is no consumer of this client")
-        return self._receptions[consumer_id].receiver
+        receiver = self._receptions[consumer_id].receiver
+        if not isinstance(receiver, Receiver):
+            raise ClientError(f"'{consumer_id}' is received synthetically")
+        return receiver
 
     async def consume(self, producer_id: ProducerId, *, paused: bool = False) -> RemoteTrack:
         """Receive a producer.
@@ -160,9 +172,7 @@ class Subscriber:
             await self.closed(consumer_id)
 
     async def _receive(self, transport: WebRtcTransport, consumed: Consumed) -> RemoteTrack:
-        receiver = transport.add_receiver(
-            consumed.kind, consumed.rtp_parameters, rtcp_ssrc=self._rng.randrange(1, 1 << 32)
-        )
+        receiver = self._make_receiver(transport, consumed)
         if self.tap is not None:
             self.tap.announce(Direction.DOWN, consumed.kind, consumed.rtp_parameters)
         await receiver.start()
@@ -172,9 +182,16 @@ class Subscriber:
             consumer_id=consumed.id,
             kind=consumed.kind,
             track=receiver.track,
+            reception=receiver if isinstance(receiver, SyntheticReception) else None,
         )
         self._receptions[consumed.id] = _Reception(remote, transport, receiver)
         return remote
+
+    def _make_receiver(self, transport: WebRtcTransport, consumed: Consumed) -> Receiver | SyntheticReception:
+        kind, parameters, rtcp_ssrc = consumed.kind, consumed.rtp_parameters, self._rng.randrange(1, 1 << 32)
+        if self._synthetic:
+            return SyntheticReception(kind, transport, parameters, rtcp_ssrc=rtcp_ssrc)
+        return transport.add_receiver(kind, parameters, rtcp_ssrc=rtcp_ssrc)
 
     async def _resume_if_open(self, consumer_id: ConsumerId) -> None:
         try:
