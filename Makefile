@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check format bench loss loss-real docs schemathesis clean
+.PHONY: demo test check format bench readback loss loss-real docs schemathesis clean
 
 demo: $(READY)  ## server, three clients, a real call, a verdict
 	$(BIN)/labsfu demo
@@ -21,6 +21,9 @@ check: $(READY)  ## style, types, layers
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+readback: $(READY)  ## docs/readback.md: how well pictures are read back, by size and bitrate
+	$(BIN)/python -m tests.bench.readback
 
 bench: $(READY)  ## what forwarding a packet costs, how fast the API answers
 	$(BIN)/python -m tests.bench.forwarding

@@ -86,6 +86,32 @@ def demo_command(people: str, seconds: str, **options: str | None) -> None:
     _run_scenario("rooms.conference", {"people": people, "seconds": seconds}, **options)
 
 
+@main.command("client")
+@click.argument("url", metavar="URL")
+@click.option("--room", metavar="ROOM", required=True, help="The room to join; it is made if it is not there.")
+@click.option("--name", metavar="NAME", required=True, help="What the others see.")
+@click.option("--video", metavar="WHAT", help="pattern, screen, none, or a media file.  [default: pattern]")
+@click.option("--audio", metavar="WHAT", help="tone, none, or a media file.  [default: tone]")
+@click.option("--size", metavar="WxH", help="Of the pictures; 180p, 360p, 720p, too.  [default: 640x360; screen: 720p]")
+@click.option("--fps", metavar="N", help="Pictures a second.  [default: 15; screen: 5; file: its own; synthetic: 30]")
+@click.option("--synthetic", is_flag=True, help="Send made-up RTP and decode nothing: for many bots on one machine.")
+@click.option("--network", metavar="NAME", help="Go over a bad network: wifi, lte, 3g, satellite, congested, broken.")
+@click.option("--seed", metavar="N", help="What the network decides; the same again with the same.  [default: random]")
+@click.option("--seconds", metavar="S", help="Leave after so long.  [default: stay until Ctrl-C]")
+@click.option("--json", is_flag=True, help="Print a JSON object each second instead of a table.")
+@click.option("--pcap", metavar="FILE", help="Write all RTP and RTCP there, decrypted, for Wireshark (pcapng).")
+@click.option("--token", metavar="TEXT", envvar="LABSFU_TOKEN", help="What the server wants to be shown.")
+def client_command(**words: Any) -> None:  # noqa: ANN401 - click's values, checked where they are read
+    """Join a room as one more participant: send, receive everybody, and say each second how well that goes.
+
+    Exit codes: 0 asked to leave, 2 wrong command line or file, 3 refused or failed, 4 the server is gone.
+    """
+    from clients.bot.command import run_client  # noqa: PLC0415 - see the module's docstring
+    from clients.bot.options import Words  # noqa: PLC0415 - the same
+
+    sys.exit(run_client(Words(**words)))
+
+
 @main.command("run")
 @click.argument("name", metavar="SCENARIO")
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="A parameter of the scenario; repeatable.")

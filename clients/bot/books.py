@@ -81,9 +81,7 @@ class Books:
         """What there is to say about all streams that ever were; latencies are those of all the time."""
         return self._report(client, now, self._incoming.values(), whole=True)
 
-    def _report(
-        self, client: LabClient, now: float, incoming: Iterable[Incoming], *, whole: bool = False
-    ) -> BotReport:
+    def _report(self, client: LabClient, now: float, incoming: Iterable[Incoming], *, whole: bool = False) -> BotReport:
         tapped: TapReport = self._tap.report(now)
         measured = {stream.ssrc: stream for stream in tapped.inbound}
         others = client.participants.values()
@@ -144,9 +142,7 @@ class Books:
 
 def _way(client: LabClient, direction: Direction) -> WayReport:
     counts = client.network.counts(direction)
-    return WayReport(
-        packets=counts.sent, lost=counts.lost, queue_dropped=counts.queue_dropped, bytes=counts.sent_bytes
-    )
+    return WayReport(packets=counts.sent, lost=counts.lost, queue_dropped=counts.queue_dropped, bytes=counts.sent_bytes)
 
 
 def _decoded(incoming: Incoming, *, whole: bool) -> _Decoded:

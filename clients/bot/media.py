@@ -23,7 +23,7 @@ Media = (
 )  # ScreenTrack is a PatternTrack
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Source:
     """Something that is sent.
 
@@ -38,6 +38,8 @@ class Source:
     told: str
     size: tuple[int, int] | None = None
     fps: float | None = None
+    _skipped: int = 0
+    _late: bool = False
 
     @property
     def kind(self) -> str:
@@ -48,6 +50,12 @@ class Source:
     def skipped(self) -> int:
         """Frames that were not made because this machine was late."""
         return self.media.skipped
+
+    def begin_late(self, share: float) -> int:
+        """Pictures left out since the last call, if that begins to be more than this share of a second's; else 0."""
+        left_out, self._skipped = self.skipped - self._skipped, self.skipped
+        was_late, self._late = self._late, self.fps is not None and left_out > share * self.fps
+        return left_out if self._late and not was_late else 0
 
     def stop(self) -> None:
         """Close its file, if it has one. Idempotent."""

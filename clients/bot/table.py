@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from math import log10
 
+from clients.bot.output import printable
 from clients.bot.report import BotReport, ReceivedStream, SentStream
 from clients.measure.stats import Delay
 
 COLUMNS = ("kbit/s", "content", "lost", "jitter", "NACK", "PLI", "frozen", "latency")
-_WIDTHS = (6, 16, 9, 6, 4, 3, 6, 8)
+_WIDTHS = (6, 16, 9, 6, 4, 3, 6, 10)
 _NAME = 12
 """Columns for names; longer ones are cut."""
 _SHORTEST = 0.25
@@ -43,6 +44,7 @@ def _line(row: Row) -> str:
 
 
 def _cut(name: str) -> str:
+    name = printable(name)
     return name if len(name) <= _NAME else name[: _NAME - 1] + "~"
 
 
@@ -56,21 +58,22 @@ def _span(stream: ReceivedStream, report: BotReport, before: BotReport | None) -
 
 
 def _received(stream: ReceivedStream, before: ReceivedStream | None, span: float, previous: BotReport | None) -> Row:
-    old = before or _nothing(stream)
-    octets = _octets(stream) - _octets(old)
-    came = _media_packets(stream) - _media_packets(old)
-    lost = max(0, stream.packets_lost - old.packets_lost)
-    frozen = stream.total_freezes_duration - old.total_freezes_duration
+    def more(name: str) -> float:
+        return float(getattr(stream, name) - (0 if before is None else getattr(before, name)))
+
+    octets = more("bytes_received") + more("header_bytes_received")
+    came = more("packets_received") - more("retransmitted_packets_received") - more("packets_duplicated")
+    frozen = more("total_freezes_duration")
     video = stream.kind == "video"
     return (
         _kbits(octets, span),
-        _picture(stream.frame_width, stream.frame_height, (stream.frames_received - old.frames_received) / span)
+        _picture(stream.frame_width, stream.frame_height, more("frames_received") / span)
         if video
         else _sound(stream.audio_level),
-        _lost(lost, came),
+        _lost(max(0.0, more("packets_lost")), came),
         _ms(stream.jitter),
-        str(stream.nack_count - old.nack_count),
-        str(stream.pli_count - old.pli_count) if video else "",
+        f"{more('nack_count'):.0f}",
+        f"{more('pli_count'):.0f}" if video else "",
         (f"{frozen:.1f} s" if frozen > 0 else "-") if video else "",
         _latency(stream.latency, stream.delay, whole=previous is None),
     )
@@ -86,7 +89,7 @@ def _sent(stream: SentStream, before: SentStream | None, span: float) -> Row:
     return (
         _kbits(more("bytes_sent") + more("header_bytes_sent"), span),
         _picture(stream.frame_width, stream.frame_height, more("frames_sent") / span) if video else "sound",
-        "-" if remote is None else f"{100 * remote.fraction_lost:.1f}%",
+        "-" if remote is None else _percent(remote.fraction_lost) if remote.fraction_lost else "0",
         _ms(None if remote is None else remote.jitter),
         str(more("nack_count")),
         str(more("pli_count") + more("fir_count")) if video else "",
@@ -95,34 +98,7 @@ def _sent(stream: SentStream, before: SentStream | None, span: float) -> Row:
     )
 
 
-def _nothing(stream: ReceivedStream) -> ReceivedStream:
-    """The same stream before it began."""
-    from msgspec.structs import replace  # noqa: PLC0415
-
-    return replace(
-        stream,
-        bytes_received=0,
-        header_bytes_received=0,
-        packets_received=0,
-        retransmitted_packets_received=0,
-        packets_duplicated=0,
-        packets_lost=0,
-        frames_received=0,
-        nack_count=0,
-        pli_count=0,
-        total_freezes_duration=0.0,
-    )
-
-
-def _octets(stream: ReceivedStream) -> int:
-    return stream.bytes_received + stream.header_bytes_received
-
-
-def _media_packets(stream: ReceivedStream) -> int:
-    return stream.packets_received - stream.retransmitted_packets_received - stream.packets_duplicated
-
-
-def _kbits(octets: int, span: float) -> str:
+def _kbits(octets: float, span: float) -> str:
     return f"{octets * 8 / span / 1000:.0f}"
 
 
@@ -138,8 +114,12 @@ def _sound(level: float | None) -> str:
     return f"sound {decibels:.0f} dB" if decibels > _QUIET_DB else "silence"
 
 
-def _lost(lost: int, came: int) -> str:
-    return f"{lost} ({100 * lost / (lost + came):.1f}%)" if lost else "0"
+def _lost(lost: float, came: float) -> str:
+    return f"{lost:.0f}, {_percent(lost / (lost + came))}" if lost else "0"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}%" if share >= 0.0995 else f"{100 * share:.1f}%"
 
 
 def _latency(latency: float | None, delay: Delay | None, *, whole: bool) -> str:

@@ -126,7 +126,7 @@ class _KeyFrames:
         if self.done or self.frames != frame or seen.timestamp != self.timestamp:
             return False
         place = ((seen.sequence - self.first) & 0xFFFF) + 1
-        self.done = False if packet == LAST else place == packet
+        self.done = seen.marker if packet == LAST else place == packet
         return self.done
 
 

@@ -76,10 +76,6 @@ class HealthProbe:
         self._counts.socket_drops = self._drops.dropped
         return HealthCounts().add(self._counts)
 
-    def look(self) -> None:
-        """Before sockets are closed: count what they dropped."""
-        self._drops.look()
-
     def _next_lag(self) -> None:
         self._lag_at = self._loop.time() + LAG_INTERVAL
         self._timer = self._loop.call_at(self._lag_at, self._note_lag)

@@ -1,5 +1,4 @@
-"""Times in steps of half a millisecond: they add up over clients and processes, and one reading less an earlier one
-is what came between."""
+"""Times in steps of half a millisecond, so that those of many clients and processes add up."""
 
 from __future__ import annotations
 

@@ -9,11 +9,15 @@ from collections.abc import Callable
 
 from clients.network import NetworkPlan
 from clients.participant import LabClient
-from clients.swarm.equipment import Equipment, equipment
+from clients.swarm.encoded_media import EncodedEquipment
+from clients.swarm.equipment import Equipment
 from clients.swarm.messages import ClientCounts
 from clients.swarm.plan import Orders, Seat
+from clients.swarm.synthetic_media import SyntheticEquipment
 from clients.swarm.totals import Flow, Joins
 from labsfu.wire.payloads import ParticipantType
+
+_SOURCES = 1 << 16
 
 
 class Member:
@@ -83,8 +87,9 @@ class Member:
         return error
 
     async def _stay(self, leave: asyncio.Event, joined: Callable[[], None]) -> None:
-        number, orders = self.seat.number, self._orders
-        gear = self._equipment = equipment(number, orders.media, synthetic=orders.synthetic)
+        make = SyntheticEquipment if self._orders.synthetic else EncodedEquipment
+        gear: Equipment = make((self.seat.number + 1) % _SOURCES, self._orders.media)
+        self._equipment = gear
         try:
             began = time.monotonic()
             client = self._client(gear)
@@ -109,9 +114,7 @@ class Member:
         orders, seat = self._orders, self.seat
         network = None
         if orders.network is not None:
-            network = NetworkPlan(
-                seed=orders.seed, client=str(seat.number), up=orders.network, down=orders.network
-            )
+            network = NetworkPlan(seed=orders.seed, client=str(seat.number), up=orders.network, down=orders.network)
         return LabClient(
             orders.url,
             room=seat.room,

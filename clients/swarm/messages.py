@@ -1,4 +1,4 @@
-"""What the conductor and its workers say to each other: msgpack, each message after its length (4 octets, big-endian)."""
+"""What the conductor and its workers say to each other: msgpack, after its length in 4 octets."""
 
 from __future__ import annotations
 

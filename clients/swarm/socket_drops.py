@@ -36,7 +36,7 @@ def drops_by_inode(table: Iterable[str]) -> dict[int, int]:
 
 
 class SocketDrops:
-    """Adds up over sockets that come and go. Look often: what a socket dropped between the last look and its end is lost.
+    """Adds up over sockets that come and go; what one drops between the last look and its end is not known.
 
     Attributes:
         dropped: datagrams so far.

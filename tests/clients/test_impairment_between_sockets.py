@@ -179,6 +179,24 @@ async def test_a_held_packet_comes_after_its_time_or_when_it_is_let_go() -> None
         assert await two.take() == [b"text 001"]
 
 
+async def test_what_comes_of_a_packet_does_not_overtake_those_that_came_with_it() -> None:
+    network = Impairment(NetworkPlan(seed=1, faults=tuple(rule(Fault.HOLD, n, direction=DOWN) for n in (1, 2, 3))))
+    async with pair(network) as two:
+        for text in texts(4):
+            await two.peer.send(text)
+        assert await two.take(at=two.client) == [b"text 003"]
+        first, second, third = network.held(DOWN)
+        got: list[bytes] = []
+
+        def receive(data: bytes, component: int) -> None:
+            got.append(data)
+            network.release(DOWN, third)
+
+        two.client.data_received = receive  # type: ignore[method-assign]  # what aioice calls for each datagram
+        network.release(DOWN, first, second)
+        assert got == texts(3)
+
+
 async def test_the_schedule_goes_by_time_and_by_event() -> None:
     loop = asyncio.get_running_loop()
     entries: list[LogEntry] = []

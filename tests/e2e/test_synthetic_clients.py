@@ -10,17 +10,21 @@ from contextlib import AsyncExitStack
 import pytest
 import pytest_asyncio
 
+from clients.api import ApiClient
+from clients.errors import MediaFailed
 from clients.media.sinks import ToneSink
 from clients.media.tracks import PatternTrack, ToneTrack
+from clients.network import Conditions, NetworkPlan
 from clients.participant import LabClient
 from clients.server import ServerProcess
 from clients.subscriber import RemoteTrack
 from clients.synthetic.audio import SyntheticAudio
 from clients.synthetic.clock import pacing_clock
 from clients.synthetic.reports import InboundReport
-from clients.synthetic.source import SyntheticSource
+from clients.synthetic.source import Outgoing, SyntheticSource
 from clients.synthetic.video import SyntheticVideo
-from labsfu.wire.rtp import MediaKind
+from labsfu.wire.rtp import ConsumerLayers, MediaKind
+from labsfu.wire.sfu import UpdateConsumerRequestPayload
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.e2e]
 
@@ -161,3 +165,76 @@ async def test_simulcast_with_rids_is_forwarded_layer_by_layer(url: str) -> None
         assert seen.frames.picture_id_jumps == 0
         assert seen.packets_malformed == 0
         assert seen.frames.frames_dropped == 0
+
+
+async def test_a_receiver_gets_the_layers_that_it_prefers(url: str) -> None:
+    async with (
+        LabClient(url, room="r", name="al", synthetic=True) as al,
+        LabClient(url, room="r", name="bo", synthetic=True) as bo,
+        ApiClient(url) as api,
+    ):
+        remote = await publish_layers(al, bo, SyntheticVideo(1, rids=("r0", "r1", "r2"), temporal_layers=3))
+        await until(lambda: 2 in report(remote).frames.stamped_layers)
+        (router,) = (await api.room(al.room_id)).router_ids
+        lowest = UpdateConsumerRequestPayload(preferred_layers=ConsumerLayers(spatial_layer=0, temporal_layer=0))
+        await api.update_consumer(router, remote.consumer_id, lowest)
+        await until(lambda: 0 in report(remote).frames.stamped_layers)
+        before = report(remote).frames
+        await until(lambda: report(remote).frames.frames_decoded >= before.frames_decoded + 10)
+        after = report(remote).frames
+        assert after.stamped_layers[2] == before.stamped_layers[2]
+        assert after.frames_per_second < 15
+        highest = UpdateConsumerRequestPayload(preferred_layers=ConsumerLayers(spatial_layer=2))
+        await api.update_consumer(router, remote.consumer_id, highest)
+        await until(lambda: report(remote).frames.stamped_layers[2] > after.stamped_layers[2] + 30)
+        last = report(remote)
+        assert last.frames.untrue == 0
+        assert last.frames.picture_id_jumps == 0
+        assert last.packets_lost == 0
+        assert last.nack_count == 0
+
+
+async def test_an_encoder_that_raises_ends_its_client(url: str) -> None:
+    class Broken(SyntheticVideo):
+        def encode(self, now: float) -> list[Outgoing]:
+            if self.frames > 5:
+                raise RuntimeError("no more ideas")
+            return super().encode(now)
+
+    async def be_al() -> None:
+        async with LabClient(url, room="r", name="al", synthetic=True) as al:
+            await al.publish(Broken(1))
+            await asyncio.sleep(PATIENCE)
+
+    with pytest.raises(MediaFailed, match="no more ideas"):
+        await be_al()
+
+
+async def test_a_client_that_vanishes_leaves_nothing_to_run(url: str) -> None:
+    async with LabClient(url, room="r", name="al", synthetic=True) as al:
+        producer = await al.publish(SyntheticVideo(1))
+        source = al.publisher.synthetic_sender(producer).source
+        await until(lambda: source.streams[0].counts.frames > 5)
+        await al.kill()
+        frames, rounds = source.streams[0].counts.frames, pacing_clock().report().rounds
+        await asyncio.sleep(0.2)
+        assert source.streams[0].counts.frames == frames
+        assert pacing_clock().report().rounds == rounds
+
+
+@pytest.mark.rfc("RFC 4588 4", "RFC 4585 6.2.1")
+async def test_over_lossy_links_both_ways_frames_come_by_retransmission(url: str) -> None:
+    conditions = Conditions(delay=0.02, loss=0.03)
+    lossy = NetworkPlan(seed=1, up=conditions, down=conditions)
+    async with (
+        LabClient(url, room="r", name="al", synthetic=True, network=lossy) as al,
+        LabClient(url, room="r", name="bo", synthetic=True, network=lossy) as bo,
+    ):
+        producer = await al.publish(SyntheticVideo(1))
+        await until(lambda: decoded(bo, MediaKind.VIDEO) >= 90)
+        seen = report(remote_of(bo, MediaKind.VIDEO))
+        assert seen.retransmitted_packets_received > 0
+        assert al.publisher.synthetic_sender(producer).repairs.rtx > 0
+        assert seen.frames.untrue == 0
+        assert seen.packets_malformed == 0
+        assert seen.frames.stamped_missing < 20

@@ -52,9 +52,13 @@ def is_due(last: float | None, kind: MediaKind, now: float) -> bool:
 def sender_reports(
     consumers: Iterable[Consumer], producers: dict[str, Producer], now: float, unix_now: float
 ) -> list[RtcpPacket]:
-    """SR for each stream that we sent something of, and one SDES that names them all."""
+    """SR for each stream that we sent something of, and SDES that name them.
+
+    One chunk in each SDES, though there might be 31: aiortc misreads a chunk behind another that is padded by more than
+    it must be, and throws away the whole compound, sender reports and all.
+    """
     reports: list[RtcpPacket] = []
-    chunks: list[SdesChunk] = []
+    descriptions: list[RtcpPacket] = []
     for consumer in consumers:
         producer = producers.get(consumer.names.producer_id)
         stream = None if producer is None else producer.source_of(consumer)
@@ -74,23 +78,8 @@ def sender_reports(
         )
         cname = consumer.rtp_parameters.rtcp.cname
         item = SdesItem(CNAME, b"" if cname is ABSENT else cname.encode()[:255])
-        chunks.extend(SdesChunk(ssrc, (item,)) for ssrc in consumer.ssrcs)
-    return [*reports, *_descriptions(chunks)]
-
-
-def _descriptions(chunks: Iterable[SdesChunk]) -> list[RtcpPacket]:
-    """As few SDES as hold the chunks, none larger than a compound may be."""
-    packets: list[RtcpPacket] = []
-    taken: list[SdesChunk] = []
-    size = 4
-    for chunk in chunks:
-        length = len(chunk.encode())
-        if taken and (len(taken) == MAX_BLOCKS or size + length > MAX_COMPOUND):
-            packets.append(SourceDescription(tuple(taken)))
-            taken, size = [], 4
-        taken.append(chunk)
-        size += length
-    return [*packets, SourceDescription(tuple(taken))] if taken else packets
+        descriptions.extend(SourceDescription((SdesChunk(ssrc, (item,)),)) for ssrc in consumer.ssrcs)
+    return [*reports, *descriptions]
 
 
 def farewell(consumer: Consumer, own_ssrc: int) -> bytes:
