@@ -13,7 +13,6 @@ from clients.bot.session import Bot
 from clients.errors import ClientError, Disconnected, Refused, ServerFailed, UnusableFile
 from labsfu.errors import InvalidValue
 
-
 _LOST = (1001, 1006)
 """Close codes (RFC 6455 7.4.1) of a server that stops, or did."""
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 
 from clients.swarm.errors import WorkerDied
@@ -15,6 +16,7 @@ from clients.swarm.messages import Begin, Channel, FromWorker, Stop, ToWorker, f
 from clients.swarm.plan import Orders
 
 TAIL_LINES = 50
+WORKER = (sys.executable, "-m", "clients.swarm.worker")
 
 
 class WorkerProcess:
@@ -22,15 +24,17 @@ class WorkerProcess:
 
     Args:
         orders: its.
+        command: what to run, with the socket's descriptor and our process id as its last arguments.
 
     Attributes:
         ready: set by who listens, when it has said so.
     """
 
-    def __init__(self, orders: Orders) -> None:
+    def __init__(self, orders: Orders, command: Sequence[str] = WORKER) -> None:
         self.number = orders.worker
         self.ready = asyncio.Event()
         self._orders = orders
+        self._command = tuple(command)
         self._process: asyncio.subprocess.Process | None = None
         self._channel: Channel[FromWorker] | None = None
         self._pump: asyncio.Task[None] | None = None
@@ -47,9 +51,7 @@ class WorkerProcess:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "clients.swarm.worker",
+                *self._command,
                 "--socket",
                 str(theirs.fileno()),
                 "--parent",

@@ -1,4 +1,4 @@
-"""Datagrams that the kernel dropped because a socket of this process was not read in time (Linux)."""
+"""Datagrams that the kernel dropped because a socket of a process was not read in time (Linux)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-TABLES = (Path("/proc/self/net/udp"), Path("/proc/self/net/udp6"))
-_DESCRIPTORS = Path("/proc/self/fd")
 _INODE, _DROPS = 9, 12
 """Columns of the tables, counted from 0 (proc(5))."""
 
 
-def own_inodes() -> set[int]:
-    """Inodes of all sockets of this process."""
+def inodes_of(process: str) -> set[int]:
+    """Inodes of all sockets of a process: its id, or `self`."""
     found = set()
-    with os.scandir(_DESCRIPTORS) as entries:
+    with suppress(OSError), os.scandir(f"/proc/{process}/fd") as entries:
         for entry in entries:
             with suppress(OSError):
                 target = os.readlink(entry.path)  # noqa: PTH115 - hundreds each second: Path costs more
@@ -38,12 +36,16 @@ def drops_by_inode(table: Iterable[str]) -> dict[int, int]:
 class SocketDrops:
     """Adds up over sockets that come and go; what one drops between the last look and its end is not known.
 
+    Args:
+        process: its id, or `self`.
+
     Attributes:
         dropped: datagrams so far.
         sockets: UDP sockets at the last look.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, process: str = "self") -> None:
+        self._process = process
         self.dropped = 0
         self.sockets = 0
         self._known: dict[int, int] = {}
@@ -51,10 +53,11 @@ class SocketDrops:
     def look(self) -> None:
         """Take the counts as they are now; where there is no such table, nothing is counted."""
         drops: dict[int, int] = {}
-        for table in TABLES:
+        for name in ("udp", "udp6"):
+            table = Path(f"/proc/{self._process}/net/{name}")
             with suppress(OSError), table.open(encoding="ascii") as lines:
                 drops.update(drops_by_inode(lines))
-        mine = {inode: drops[inode] for inode in own_inodes() if inode in drops}
+        mine = {inode: drops[inode] for inode in inodes_of(self._process) if inode in drops}
         for inode, count in mine.items():
             self.dropped += max(0, count - self._known.get(inode, 0))
         self._known, self.sockets = mine, len(mine)

@@ -20,7 +20,7 @@ from clients.swarm.health import HealthProbe
 from clients.swarm.messages import Depart, FromWorker, Gone, Join, Joined, Measure, Measured, Ready
 from clients.swarm.plan import Layout, Media, Orders
 from clients.swarm.population import Move, Population, Programme
-from clients.swarm.process import WorkerProcess
+from clients.swarm.process import WORKER, WorkerProcess
 from clients.swarm.report import Reading, SwarmReport, report
 from clients.swarm.stages import Stage, changes, duration, rate_of, stages_of
 from clients.swarm.verdict import Limits
@@ -57,6 +57,7 @@ class Swarm:
         token: bearer token of the server.
         tag: begins all names; None: drawn, so that two swarms do not meet.
         timeout: seconds of each client for joining, for each request and each transport.
+        command: what to run as a worker.
 
     Attributes:
         errors: of clients that failed, the first hundred.
@@ -83,6 +84,7 @@ class Swarm:
         token: str | None = None,
         tag: str | None = None,
         timeout: float = 15.0,
+        command: Sequence[str] = WORKER,
     ) -> None:
         if network is not None and network not in NETWORKS:
             raise InvalidValue(f"no network is called '{network}': there are {', '.join(NETWORKS)}")
@@ -107,7 +109,8 @@ class Swarm:
                     network=network,
                     seed=seed,
                     timeout=timeout,
-                )
+                ),
+                command,
             )
             for number in range(count)
         ]
