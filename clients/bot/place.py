@@ -15,6 +15,10 @@ class NameTaken(ClientError):
     """Somebody with the bot's id is in the room."""
 
 
+class NoServer(ClientError):
+    """Something else than a server of ours answers there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """What the bot joins as."""
@@ -31,15 +35,20 @@ async def find_place(options: BotOptions) -> Place:
 
     Raises:
         NameTaken: its id is in use.
+        NoServer: of another kind.
         Refused, ServerFailed: as they say.
     """
     async with ApiClient(options.url, options.token) as api:
         try:
             room = await api.room(options.room)
         except Refused as refusal:
-            if refusal.slug != "room-not-found":
-                raise
-            return Place()
+            if refusal.slug == "room-not-found":
+                return Place()
+            if refusal.type == "about:blank":
+                raise NoServer(
+                    f"{options.url} is no labsfu server: it answers {refusal.status} {refusal.detail}"
+                ) from None
+            raise
         for there in room.participants:
             if there.id != options.participant_id:
                 continue
