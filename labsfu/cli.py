@@ -106,8 +106,7 @@ def client_command(**words: Any) -> None:  # noqa: ANN401 - click's values, chec
 
     Exit codes: 0 asked to leave, 2 wrong command line or file, 3 refused or failed, 4 the server is gone.
     """
-    from clients.bot.command import run_client  # noqa: PLC0415 - see the module's docstring
-    from clients.bot.options import Words  # noqa: PLC0415 - the same
+    from clients.bot import Words, run_client  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(run_client(Words(**words)))
 

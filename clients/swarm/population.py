@@ -39,6 +39,7 @@ class Population:
         self.present: set[int] = set()
         self.leaving: set[int] = set()
         self._away: set[int] = set()
+        self._failed: set[int] = set()
 
     @property
     def settled(self) -> bool:
@@ -46,8 +47,9 @@ class Population:
         return self.wanted <= self.present and not self.leaving
 
     def one_more(self) -> Move:
-        """The lowest number that is free comes."""
-        number = next(n for n in itertools.count() if n not in self.wanted and n not in self._away)
+        """The lowest number that is free comes; that of one who failed is not given again."""
+        taken = self.wanted | self._away | self._failed
+        number = next(n for n in itertools.count() if n not in taken)
         return self.comes(number)
 
     def one_less(self) -> Move | None:
@@ -70,8 +72,7 @@ class Population:
     def goes(self, number: int, *, to_return: bool = False) -> Move:
         """This one is asked to go."""
         self.wanted.discard(number)
-        if number in self.present:
-            self.present.discard(number)
+        self.present.discard(number)
         self.leaving.add(number)
         if to_return:
             self._away.add(number)
@@ -90,6 +91,7 @@ class Population:
         """It is not there any more; `failed`: it was not asked to go."""
         self.leaving.discard(number)
         if failed:
+            self._failed.add(number)
             self.wanted.discard(number)
             self.present.discard(number)
 

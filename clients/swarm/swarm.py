@@ -16,6 +16,7 @@ from typing import Self
 from clients.closing import to_its_end
 from clients.network import NETWORKS
 from clients.swarm.churn import Churn
+from clients.swarm.errors import SwarmFailed
 from clients.swarm.health import HealthProbe
 from clients.swarm.messages import Depart, FromWorker, Gone, Join, Joined, Measure, Measured, Ready
 from clients.swarm.plan import Layout, Media, Orders
@@ -236,7 +237,8 @@ class Swarm:
                 finally:
                     await to_its_end(self._end())
         except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] if len(errors.exceptions) == 1 else errors from None
+            alike = all(isinstance(error, SwarmFailed) for error in errors.exceptions)
+            raise errors.exceptions[0] if alike or len(errors.exceptions) == 1 else errors from None
 
     async def _start(self, group: asyncio.TaskGroup) -> None:
         self._health = HealthProbe()

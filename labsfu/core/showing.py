@@ -56,7 +56,12 @@ def show_producer(router: Router, producer: Producer, transport: WebRtcTransport
         paused=producer.paused,
         rtp_parameters=producer.rtp_parameters,
         score=tuple(
-            ProducerScore(encoding_idx=stream.encoding, ssrc=stream.ssrc, score=stream.score.value)
+            ProducerScore(
+                encoding_idx=stream.encoding,
+                ssrc=stream.ssrc,
+                rid=terms.rtp_parameters.encodings[stream.encoding].rid,
+                score=stream.score.value,
+            )
             for stream in sorted(producer.streams.values(), key=lambda stream: stream.encoding)
         ),
         transport_options=transport.options(),
@@ -72,7 +77,9 @@ def show_consumer(
 ) -> ConsumerPayload:
     """A consumer."""
     names = consumer.names
-    scores = tuple(stream.score.value for stream in producer.streams.values())
+    by_encoding = {stream.encoding: stream.score.value for stream in producer.streams.values()}
+    scores = tuple(by_encoding.get(index, 0) for index in range(len(producer.terms.rtp_parameters.encodings)))
+    source = producer.source_of(consumer)
     return ConsumerPayload(
         id=names.id,
         producer_id=names.producer_id,
@@ -84,7 +91,9 @@ def show_consumer(
         paused=consumer.paused,
         producer_paused=consumer.producer_paused,
         score=ConsumerScore(
-            score=consumer.score.value, producer_score=scores[0] if scores else 0, producer_scores=scores
+            score=consumer.score.value,
+            producer_score=0 if source is None else source.score.value,
+            producer_scores=scores,
         ),
         preferred_layers=show_layers(consumer.preferred) if isinstance(consumer, LayeredConsumer) else ABSENT,
         current_layers=show_layers(consumer.current) if isinstance(consumer, LayeredConsumer) else ABSENT,

@@ -99,10 +99,9 @@ class Standalone:
             return self._update_pending(router, pending, command, now)
         producer = router.producer(command.producer_id)
         _check_same_media(producer, _media(command))
-        was_active = producer.active
         producer.change(_with_encodings(producer.rtp_parameters, command.encodings))
-        if producer.active is not was_active:
-            router.encoding_changed(command.producer_id, now)
+        if not isinstance(command.encodings, Absent):
+            router.encodings_changed(command.producer_id, now)
             self._operations.follow_producer(router, command.producer_id)
         if command.app_data is not ABSENT:
             producer.app_data = command.app_data

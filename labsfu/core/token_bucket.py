@@ -16,10 +16,13 @@ class TokenBucket:
 
     def take(self, now: float) -> bool:
         """Take one token; False when there is none. `now` in seconds."""
+        return self.take_some(1, now) == 1
+
+    def take_some(self, wanted: int, now: float) -> int:
+        """Take up to so many tokens; how many there were. `now` in seconds."""
         if self._updated is not None:
             self._tokens = min(self._burst, self._tokens + max(0.0, now - self._updated) * self._rate)
         self._updated = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
+        taken = min(wanted, int(self._tokens))
+        self._tokens -= taken
+        return taken

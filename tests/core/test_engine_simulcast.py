@@ -86,7 +86,7 @@ class Call:
             assert (d1.picture_id - d0.picture_id) & 0x7FFF == new
             assert (d1.tl0_picture_index - d0.tl0_picture_index) & 0xFF == (new and d1.temporal_id == 0)
             step = (after.timestamp - before.timestamp) & 0xFFFFFFFF
-            assert 0 < step < 90_000 if new else step == 0, step
+            assert 0 < step < 100_000 if new else step == 0, step
 
 
 def test_a_simulcast_producer_and_its_consumer_say_what_they_are() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from labsfu.core.codecs.vp8 import Vp8PayloadDescriptor
 from labsfu.core.rtp.extensions import find_extensions
 from labsfu.core.rtp.packet import Buffer, RtpHeader
 
@@ -18,11 +19,12 @@ class Arrival:
         buffer: where it is.
         header: its header, with offsets into `buffer`.
         elements: its header extension elements.
+        descriptor: what its VP8 payload says of itself, after `describe`; None before, and without payload.
         now: when it came, monotonic seconds.
         unix_now: the same in unix seconds.
     """
 
-    __slots__ = ("buffer", "elements", "header", "now", "unix_now")
+    __slots__ = ("_vp8", "buffer", "descriptor", "elements", "header", "now", "unix_now")
 
     def __init__(self) -> None:
         self.buffer: Buffer = b""
@@ -30,6 +32,8 @@ class Arrival:
         self.elements: Elements = {}
         self.now = 0.0
         self.unix_now = 0.0
+        self.descriptor: Vp8PayloadDescriptor | None = None
+        self._vp8 = Vp8PayloadDescriptor()
 
     def read(self, buffer: Buffer, length: int, now: float, unix_now: float) -> None:
         """Take the packet in `buffer[:length]`.
@@ -40,9 +44,21 @@ class Arrival:
         header = self.header
         header.read(buffer, length)
         self.elements = find_extensions(buffer, header) if header.extension_length else {}
+        self.descriptor = None
         self.buffer = buffer
         self.now = now
         self.unix_now = unix_now
+
+    def describe(self) -> None:
+        """Read the descriptor of a VP8 payload, if there is a payload.
+
+        Raises:
+            Malformed: see `Vp8PayloadDescriptor.read`.
+        """
+        header = self.header
+        if header.payload_length:
+            self._vp8.read(self.buffer, header.payload_offset, header.payload_length)
+            self.descriptor = self._vp8
 
     def copy(self) -> bytes:
         """The packet as it came."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,6 +16,7 @@ from labsfu.core.forwarding.send_times import SendTimes
 from labsfu.core.forwarding.sequence_map import SequenceMap
 from labsfu.core.rtcp.ntp import middle32, ntp_from_unix, round_trip_seconds
 from labsfu.core.rtcp.reports import ReportBlock
+from labsfu.core.token_bucket import TokenBucket
 from labsfu.core.uris import MID
 from labsfu.wire.base import ABSENT, Absent, JsonObject
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId
@@ -22,6 +24,12 @@ from labsfu.wire.rtp import MediaKind, RtcpFeedback, RtpParameters
 
 NACK = RtcpFeedback(type="nack")
 """Plain `nack` (RFC 4585 4.2): lost packets may be asked for."""
+
+HEADERS = 40
+"""Octets of a packet's headers, about: what is sent again is measured with them."""
+
+NACK_RATE, NACK_BURST = 1000, 500
+"""Packets that a receiver may ask for, a second and at once: far more than a path that is of any use loses."""
 
 FormKey: TypeAlias = tuple[Extensions, int, frozenset[int]]
 """Header extensions, length of the MID, payload types: what decides in which form a consumer takes packets."""
@@ -73,6 +81,7 @@ class Consumer:
         "_awaits_key_frame",
         "_link",
         "_mid",
+        "_questions",
         "_reported_lost",
         "_reported_packets",
         "_reported_resent",
@@ -138,6 +147,7 @@ class Consumer:
         self.rtx = rtx
         nack = any(f == NACK for codec in rtp_parameters.codecs for f in codec.rtcp_feedback)
         self.resends = Resends() if nack else None
+        self._questions = TokenBucket(NACK_RATE, NACK_BURST)
         self._times = SendTimes() if nack and rtx is None else None
         self.nacked = 0
         self.resent = 0
@@ -256,11 +266,20 @@ class Consumer:
         """The extended number of the packet that was sent as the 16-bit `output`; negative when there is none."""
         return self._sequence.unmap(output)
 
+    def hears(self, numbers: Iterable[int], now: float) -> list[int]:
+        """What it asks for, each once, as far as it has not asked for too much already."""
+        wanted = list(dict.fromkeys(numbers))
+        taken = self._questions.take_some(len(wanted), now)
+        if taken < len(wanted):
+            self.drops.count("nack-flood", len(wanted) - taken)
+        self.nacked += taken
+        return wanted[:taken]
+
     def may_resend(self, number: int, octets: int, now: float) -> bool:
         """Whether a packet of `octets` may be sent again now; if not, it is counted why."""
         if self.resends is None:
             return False
-        reason = self.resends.allow(number, octets, self.octets, self.round_trip, now)
+        reason = self.resends.allow(number, octets, self.octets + HEADERS * self.packets, self.round_trip, now)
         if reason is not None:
             self.drops.count(reason)
         return reason is None

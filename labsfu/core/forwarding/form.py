@@ -103,6 +103,8 @@ class PacketForm:
         packet[start:end] = buffer[offset : offset + header.payload_length]
         self.length = end
         self.payload_length = header.payload_length
+        self.descriptor = arrival.descriptor
+        self.shift = start - header.payload_offset
         self.payload_type = payload_type
         if self._mid_id or self._transport_sequence_id or self._own:
             element_header = 1 if block[0] << 8 | block[1] == ONE_BYTE_PROFILE else 2
@@ -116,11 +118,6 @@ class PacketForm:
             if self._own:
                 self.send_time_at = at
         return True
-
-    def describe(self, descriptor: Vp8PayloadDescriptor | None, arrival: Arrival) -> None:
-        """Keep what the payload of the packet just rendered says of itself."""
-        self.descriptor = descriptor
-        self.shift = self.length - self.payload_length - arrival.header.payload_offset
 
     @contextmanager
     def emptied(self) -> Iterator[None]:

@@ -13,6 +13,12 @@ from labsfu.core.rtcp.reports import ReportBlock, SenderReport
 from labsfu.core.rtp.packet import Buffer, RtpHeader
 from labsfu.errors import Malformed
 
+SEEN = 2048
+"""Numbers that are remembered as seen, a power of two; what is later than `reception.MAX_MISORDER` never gets here."""
+
+DUPLICATE = -2
+"""A number that was seen before: its packet must not be sent on twice, for its number is the nonce (RFC 7714 8.1)."""
+
 OSN_LENGTH = 2
 """Bytes of the original sequence number at the start of an RTX payload (RFC 4588 4)."""
 
@@ -77,6 +83,7 @@ class InboundStream(ReportedStream):
         "_reported_received",
         "_reported_restored",
         "_restarts",
+        "_seen",
         "_sender_clock",
         "encoding",
         "ended",
@@ -118,6 +125,7 @@ class InboundStream(ReportedStream):
         self.ended = False
         self.gap = False
         self._restarts = -1
+        self._seen = [-1] * SEEN
         self._last_timestamp = 0
         self._last_arrival = 0.0
         self._reported_expected = 0
@@ -125,7 +133,7 @@ class InboundStream(ReportedStream):
         self._reported_restored = 0
 
     def receive(self, sequence: int, timestamp: int, octets: int, now: float) -> int:
-        """Take in one RTP packet; its extended sequence number, or `reception.DISCARDED`."""
+        """Take in one RTP packet; its extended sequence number, `reception.DISCARDED` or DUPLICATE."""
         reception = self.reception
         number = reception.receive(sequence)
         if number >= 0:
@@ -134,6 +142,10 @@ class InboundStream(ReportedStream):
             reception.arrive(timestamp, now)
             if reception.restarts != self._restarts:
                 self._begin(number)
+            seen, place = self._seen, number & (SEEN - 1)
+            if seen[place] == number:
+                return DUPLICATE
+            seen[place] = number
             nack = self.nack
             if nack is not None:
                 if number == nack.next_number:
@@ -158,6 +170,7 @@ class InboundStream(ReportedStream):
         """The sender began its numbers anew: what was before has no meaning after."""
         self._restarts = self.reception.restarts
         self.newest = -1
+        self._seen = [-1] * SEEN
         self.history.clear()
         if self.nack is not None:
             self.nack.begin(number)
@@ -173,6 +186,7 @@ class InboundStream(ReportedStream):
         """A missing packet came by another way than its own SSRC (RFC 4588)."""
         if self.nack is not None:
             self.nack.receive(number, now)
+        self._seen[number & (SEEN - 1)] = number
         self.repaired += 1
         self.restored += 1
 

@@ -8,6 +8,7 @@ from labsfu.core.forwarding.consumer import Consumer
 from labsfu.core.forwarding.form import PacketForm
 from labsfu.core.forwarding.inbound import InboundStream
 from labsfu.core.forwarding.layers import Layers
+from labsfu.core.forwarding.score import Score
 from labsfu.core.forwarding.vp8_rewriter import Vp8Rewriter
 from labsfu.core.sequence import distance32
 
@@ -20,10 +21,23 @@ class LayeredConsumer(Consumer):
 
     Given: as `Consumer`; the layers that are preferred; a rewriter where the codec's descriptor numbers pictures.
     Owned: `stream` is what it is sent (None: nothing yet), `pending` what it switches to at that stream's next key
-    frame, `layers` what was chosen for it.
+    frame, `layers` what was chosen for it; `changed` is set when what it is sent changed, and is for its producer to
+    take back and tell.
     """
 
-    __slots__ = ("_last_timestamp", "_offset", "_rewriter", "layers", "pending", "preferred", "stream")
+    __slots__ = (
+        "_last_timestamp",
+        "_offset",
+        "_realigns",
+        "_rewriter",
+        "_run",
+        "_run_begins",
+        "changed",
+        "layers",
+        "pending",
+        "preferred",
+        "stream",
+    )
 
     def __init__(self, *arguments: Any, preferred: Layers, rewriter: Vp8Rewriter | None, **options: Any) -> None:  # noqa: ANN401 - Consumer's own, handed on
         self.preferred = preferred
@@ -33,6 +47,10 @@ class LayeredConsumer(Consumer):
         self._rewriter = rewriter
         self._offset = 0
         self._last_timestamp: int | None = None
+        self._realigns = False
+        self._run = 0
+        self._run_begins = 0
+        self.changed = False
         super().__init__(*arguments, **options)
 
     @property
@@ -55,12 +73,24 @@ class LayeredConsumer(Consumer):
     def choose(self, layers: Layers, stream: InboundStream | None) -> bool:
         """Aim at these layers, of which `stream` is the spatial one; True when a key frame of it is needed now."""
         self.layers = layers
-        wanted = None if stream is self.stream else stream
+        wanted = None if stream is self.stream and not self._realigns else stream
         if wanted is None:
             self._aim()
         new = wanted is not None and wanted is not self.pending
         self.pending = wanted
         return new and self.active
+
+    def replace(self, former: InboundStream, stream: InboundStream) -> None:
+        """An encoding goes on as another stream."""
+        if self.pending is former or (self.stream is former and self.pending is None):
+            self.pending = stream
+
+    def begin_anew(self) -> None:
+        """The present stream began its numbers anew, and its timestamps perhaps: go over to it as to another one."""
+        self._realigns = self._last_timestamp is not None
+        if self._realigns and self.pending is None:
+            self.pending = self.stream
+        super().begin_anew()
 
     def _aim(self) -> None:
         """Let the rewriter send the temporal layers that were chosen for the present stream."""
@@ -72,21 +102,28 @@ class LayeredConsumer(Consumer):
 
         Both streams' timestamps are brought to one clock: the sender's, by its reports, else that of their arrival.
         """
-        new, old = self.pending, self.stream
+        new = self.pending
         if new is None:
             return
-        offset = 0
-        if old is not None:
-            then = old.timestamp_at(now, unix_now) + self._offset
-            offset = then - new.timestamp_at(now, unix_now)
-        if self._last_timestamp is not None:
-            ahead = distance32(timestamp + offset & 0xFFFFFFFF, self._last_timestamp)
-            if ahead <= 0:
-                offset += round(FRAME * new.clock_rate) - ahead
-        self._offset = offset & 0xFFFFFFFF
+        self._offset = self._offset_to(new, timestamp, now, unix_now) & 0xFFFFFFFF
         self.stream, self.pending = new, None
+        self._realigns = False
         self._aim()
-        self.begin_anew()
+        self.score = Score()
+        super().begin_anew()
+
+    def _offset_to(self, new: InboundStream, timestamp: int, now: float, unix_now: float) -> int:
+        """What to add to a stream's timestamps, so that they go on from those sent."""
+        old, last = self.stream, self._last_timestamp
+        offset = 0
+        if old is not None and not self._realigns:
+            offset = old.timestamp_at(now, unix_now) + self._offset - new.timestamp_at(now, unix_now)
+        if last is None:
+            return offset
+        ahead = distance32(timestamp + offset & 0xFFFFFFFF, last)
+        if ahead <= 0 or self._realigns:
+            offset += round(FRAME * new.clock_rate) - ahead
+        return offset
 
     def relay(self, form: PacketForm, number: int, timestamp: int, key_frame: bool) -> bool:
         """As `Consumer.relay`, without the temporal layers that are not sent."""
@@ -94,14 +131,20 @@ class LayeredConsumer(Consumer):
         rewriter, descriptor = self._rewriter, form.descriptor
         if rewriter is not None and descriptor is not None:
             sequence = self._sequence
+            temporal = rewriter.temporal
             if not sequence.synced and key_frame and sequence.is_new(number):
                 rewriter.switch(descriptor)
                 sequence.sync(number)
                 self._awaits_key_frame = False
+                self._run, self._run_begins, temporal = rewriter.runs, number, -1
             if sequence.synced:
-                if not rewriter.admits(descriptor):
+                admitted = rewriter.admits(descriptor)
+                self.changed = self.changed or rewriter.temporal != temporal
+                if not admitted:
                     self._leave_out(form, number, shifted)
                     return True
+                if rewriter.runs != self._run:  # PictureIDs began anew: what is before has no place among them
+                    self._run, self._run_begins = rewriter.runs, number
                 rewriter.rewrite(descriptor, form.packet, form.shift)
         if not super().relay(form, number, shifted, key_frame):
             return False
@@ -109,20 +152,23 @@ class LayeredConsumer(Consumer):
             self._last_timestamp = shifted
         return True
 
+    def sent_as(self, output: int) -> int:
+        """As `Consumer.sent_as`, but for what was sent before PictureIDs began anew."""
+        number = super().sent_as(output)
+        return number if number >= self._run_begins else -1
+
     def _leave_out(self, form: PacketForm, number: int, timestamp: int) -> None:
         """A packet of a temporal layer that is not sent: its number is left out, or filled where that is too late."""
-        if self.skip(number, "temporal-layer"):
-            return
-        with form.emptied():
-            super().relay(form, number, timestamp, False)
+        if not self.skip(number, "temporal-layer"):
+            with form.emptied():
+                super().relay(form, number, timestamp, False)
 
     def resend(self, form: PacketForm, output: int, timestamp: int) -> None:
         """As `Consumer.resend`, with the numbers that the picture had the first time."""
         shifted = timestamp + self._offset & 0xFFFFFFFF
         rewriter, descriptor = self._rewriter, form.descriptor
-        known = rewriter is None or descriptor is None or rewriter.rewrite(descriptor, form.packet, form.shift)
-        if known:
+        if rewriter is None or descriptor is None or rewriter.rewrite(descriptor, form.packet, form.shift):
             super().resend(form, output, shifted)
-        else:  # of a layer that is left out: its number was filled
-            with form.emptied():
-                super().resend(form, output, shifted)
+            return
+        with form.emptied():  # of a layer that is left out: its number was filled
+            super().resend(form, output, shifted)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from labsfu.core.codecs.vp8 import Vp8PayloadDescriptor
 from labsfu.core.forwarding.arrival import Arrival
 from labsfu.core.forwarding.consumer import Consumer
-from labsfu.core.forwarding.form import PacketForm
 from labsfu.core.forwarding.inbound import InboundStream
 from labsfu.core.forwarding.layered_consumer import LayeredConsumer
 from labsfu.core.forwarding.layers import Layers, LayerState, choose_layers
@@ -17,7 +15,7 @@ from labsfu.core.rtp.values import abs_send_time_from_seconds
 from labsfu.wire.base import ABSENT, Absent, JsonObject
 from labsfu.wire.rtp import RtpParameters
 
-DEAD_AFTER = 0.5
+DEAD_AFTER = 1.0
 """Seconds by which an encoding may lie behind the others of its source before it is taken to have stopped. A source
 that is at rest stops them all, which says nothing (mediasoup waits for 1.5 s of silence, 3.6)."""
 
@@ -34,7 +32,7 @@ class LayeredProducer(Producer):
     went over; whoever keeps the producer sets it.
     """
 
-    __slots__ = ("_alive", "_check_at", "_descriptors", "_temporal_layers", "layers_changed")
+    __slots__ = ("_alive", "_check_at", "_temporal_layers", "layers_changed")
 
     def __init__(
         self,
@@ -46,11 +44,8 @@ class LayeredProducer(Producer):
     ) -> None:
         super().__init__(terms, paused=paused, app_data=app_data)
         self._temporal_layers = temporal_layers
-        self._descriptors = {
-            codec.payload_type: Vp8PayloadDescriptor()
-            for codec in terms.rtp_parameters.codecs
-            if codec.mime_type.lower() == "video/vp8"
-        }
+        names = {codec.mime_type.lower() for codec in terms.rtp_parameters.codecs}
+        self._numbered = names <= {"video/vp8", "video/rtx"}
         self._alive: frozenset[int] = frozenset()
         self._check_at: float | None = None
         self.layers_changed: LayersChanged | None = None
@@ -75,16 +70,17 @@ class LayeredProducer(Producer):
         """Whether some consumer is being sent a stream, or is going over to it."""
         return any(stream in (consumer.stream, consumer.pending) for consumer in self._layered() if consumer.active)
 
-    def awaited(self, consumer: Consumer | None = None) -> list[InboundStream]:
-        """The streams of which a key frame is of use."""
-        asking = self._layered() if consumer is None else [consumer]
-        wanted: dict[int, InboundStream] = {}
-        for one in asking:
-            if isinstance(one, LayeredConsumer) and (one.wants_key_frame or consumer is not None):
-                stream = one.pending or one.stream
-                if stream is not None:
-                    wanted[stream.ssrc] = stream
-        return list(wanted.values())
+    def awaited(self) -> list[InboundStream]:
+        """The streams of which somebody waits for a key frame."""
+        waiting = [consumer for consumer in self._layered() if consumer.wants_key_frame]
+        wanted = [consumer.pending or consumer.stream for consumer in waiting]
+        return list({stream.ssrc: stream for stream in wanted if stream is not None}.values())
+
+    def shown_to(self, consumer: Consumer) -> list[InboundStream]:
+        """What a consumer is sent, and what it goes over to: until then it looks at the one before."""
+        if not isinstance(consumer, LayeredConsumer):
+            return []
+        return [stream for stream in (consumer.stream, consumer.pending) if stream is not None]
 
     def _layered(self) -> list[LayeredConsumer]:
         return [consumer for consumer in self.consumers.values() if isinstance(consumer, LayeredConsumer)]
@@ -96,8 +92,7 @@ class LayeredProducer(Producer):
         if former is not None:
             self.streams.pop(former.ssrc, None)
             for consumer in self._layered():
-                if former in (consumer.stream, consumer.pending):
-                    consumer.pending = stream
+                consumer.replace(former, stream)
 
     def add_consumer(self, consumer: Consumer) -> None:
         """Let a consumer have what comes from now on."""
@@ -110,6 +105,11 @@ class LayeredProducer(Producer):
         by_encoding = {stream.encoding: stream for stream in self.streams.values()}
         layers = choose_layers(consumer.preferred, self._available())
         return consumer.choose(layers, by_encoding.get(layers.spatial))
+
+    def retarget_all(self) -> bool:
+        """Choose layers for everybody anew; True when a key frame must be asked for."""
+        asking = [consumer for consumer in self._layered() if self.retarget(consumer)]
+        return bool(asking)
 
     def _available(self) -> tuple[LayerState, ...]:
         encodings = self.rtp_parameters.encodings
@@ -136,30 +136,30 @@ class LayeredProducer(Producer):
     def _look(self, now: float) -> bool:
         newest = max((stream.last_arrival for stream in self.streams.values()), default=now)
         alive = frozenset(s.encoding for s in self.streams.values() if newest - s.last_arrival < DEAD_AFTER)
-        self._check_at = now + CHECK if alive else None
+        at_rest = now - newest > DEAD_AFTER or len(self.rtp_parameters.encodings) == 1
+        self._check_at = None if at_rest else now + CHECK
         if alive == self._alive:
             return False
         self._alive = alive
-        asking = [consumer for consumer in self._layered() if self.retarget(consumer)]
-        return bool(asking)
+        return self.retarget_all()
 
     # ---------------------------------------------------------------- packets
 
     def _relay(self, stream: InboundStream, arrival: Arrival, payload_type: int, number: int, key_frame: bool) -> bool:
-        waiting = stream.encoding not in self._alive and self._look(arrival.now)
+        waiting = False
+        if self._check_at is None or stream.encoding not in self._alive:
+            waiting = self._look(arrival.now)
         send_time = abs_send_time_from_seconds(arrival.unix_now) if self._timed else 0
         timestamp = arrival.header.timestamp
-        descriptor = self._describe(arrival)
         for group in self._groups.values():
             form = group.form
             fits = payload_type in group.payload_types and form.render(arrival, payload_type, send_time)
-            form.describe(descriptor, arrival)
             for consumer in group.consumers:
                 if not isinstance(consumer, LayeredConsumer) or not consumer.active:
                     continue
                 if consumer.pending is stream and fits:
                     if key_frame:
-                        self._switch(consumer, arrival)
+                        consumer.switch(timestamp, arrival.now, arrival.unix_now)
                     else:
                         waiting = True
                 if consumer.stream is not stream:
@@ -168,22 +168,7 @@ class LayeredProducer(Producer):
                     consumer.skip(number, "not-to-be-rendered")
                 elif not consumer.relay(form, number, timestamp, key_frame):
                     waiting = waiting or consumer.wants_key_frame
+                if consumer.changed and self.layers_changed is not None:
+                    consumer.changed = False
+                    self.layers_changed(consumer)
         return waiting
-
-    def _switch(self, consumer: LayeredConsumer, arrival: Arrival) -> None:
-        consumer.switch(arrival.header.timestamp, arrival.now, arrival.unix_now)
-        if self.layers_changed is not None:
-            self.layers_changed(consumer)
-
-    def _describe(self, arrival: Arrival) -> Vp8PayloadDescriptor | None:
-        header = arrival.header
-        descriptor = self._descriptors.get(header.payload_type)
-        if descriptor is not None:
-            descriptor.read(arrival.buffer, header.payload_offset, header.payload_length)
-        return descriptor
-
-    def _render_again(self, consumer: Consumer) -> PacketForm | None:
-        form = super()._render_again(consumer)
-        if form is not None and self._again.header.payload_length:
-            form.describe(self._describe(self._again), self._again)
-        return form

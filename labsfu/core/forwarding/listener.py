@@ -80,7 +80,8 @@ class RtpListener:
         self._add_stream(producer, header.ssrc, codec, encoding)
 
     def _add_stream(self, producer: Producer, ssrc: int, codec: RtpCodecParameters, encoding: int) -> None:
-        for former in [s for s in producer.streams.values() if s.encoding == encoding and s.ssrc != ssrc]:
+        formers = [s for s in producer.streams.values() if s.encoding == encoding and s.ssrc != ssrc]
+        for former in formers:
             # An unannounced stream is followed by another: the peer changed its SSRC (RFC 3550 8.2).
             self._forget(former.ssrc)
         kind = producer.terms.kind
@@ -94,6 +95,9 @@ class RtpListener:
             kept=kind is MediaKind.VIDEO or nack is not None,
             encoding=encoding,
         )
+        for former in formers:  # so that changing it earns no key-frame requests
+            former.key_frames.received()
+            stream.key_frames = former.key_frames
         producer.add_stream(stream)
         self.streams[ssrc] = producer, stream
 

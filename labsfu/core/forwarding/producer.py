@@ -14,6 +14,7 @@ from labsfu.core.forwarding.inbound import InboundStream, RepairStream, original
 from labsfu.core.forwarding.reception import DISCARDED
 from labsfu.core.rtp.values import abs_send_time_from_seconds
 from labsfu.core.uris import ABS_SEND_TIME, TRANSPORT_WIDE_CC
+from labsfu.errors import Malformed
 from labsfu.wire.base import ABSENT, Absent, JsonObject
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId
 from labsfu.wire.rtp import MediaKind, ProducerType, RtpCodecParameters, RtpParameters, RtxParameters
@@ -62,6 +63,7 @@ class Producer:
         "_extension_ids",
         "_groups",
         "_key_frame_tests",
+        "_numbered",
         "_payload_types",
         "_repaired_payload_types",
         "_timed",
@@ -97,6 +99,7 @@ class Producer:
         self._extension_ids = {extension.uri: extension.id for extension in parameters.header_extensions}
         self._groups: dict[FormKey, _Group] = {}
         self._timed = False
+        self._numbered = False
         self._again = Arrival()  # a packet that is sent once more
         self.transport_cc = TRANSPORT_WIDE_CC in self._extension_ids and ("transport-cc", "") in self.feedback
         """Whether the peer wants to be told when its packets arrived."""
@@ -154,8 +157,12 @@ class Producer:
         """Whether some consumer is being sent a stream, or would be."""
         return stream.ssrc in self.streams and any(consumer.active for consumer in self.consumers.values())
 
-    def awaited(self, consumer: Consumer | None = None) -> list[InboundStream]:  # noqa: ARG002 - all have the same, here
-        """The streams of which a key frame is of use: to one consumer, or to all who wait for one."""
+    def awaited(self) -> list[InboundStream]:
+        """The streams of which somebody waits for a key frame."""
+        return list(self.streams.values())
+
+    def shown_to(self, consumer: Consumer) -> list[InboundStream]:  # noqa: ARG002 - all have the same, here
+        """The streams of which a key frame mends what a consumer sees."""
         return list(self.streams.values())
 
     def tick(self, now: float) -> bool:  # noqa: ARG002 - nothing is ever due, here
@@ -218,13 +225,10 @@ class Producer:
         Returns:
             True when somebody is waiting for a key frame still: the sender should be asked for one.
         """
-        header, now = arrival.header, arrival.now
-        number = stream.receive(header.sequence_number, header.timestamp, header.payload_length, now)
-        if number == DISCARDED:
-            self.drops.count("sequence-jump")
-            return False
-        if number < stream.newest and stream.history.find(number, now) is not None:
-            self.drops.count("duplicate")
+        header = arrival.header
+        number = stream.receive(header.sequence_number, header.timestamp, header.payload_length, arrival.now)
+        if number < 0:
+            self.drops.count("sequence-jump" if number == DISCARDED else "duplicate")
             return False
         return self._forward(stream, number, arrival)
 
@@ -264,6 +268,8 @@ class Producer:
         if self.paused or not self.active:
             self.drops.count("producer-paused" if self.paused else "encoding-inactive")
             return False
+        if self._numbered and not self._describe(stream, number, arrival):
+            return False
         if self._groups and stream.kept:
             stream.history.store(number, arrival.copy(), arrival.now)
         if not header.payload_length:
@@ -282,6 +288,17 @@ class Producer:
             for consumer in self._takers(stream):
                 consumer.sent_late(number, arrival.now)
         return waiting
+
+    def _describe(self, stream: InboundStream, number: int, arrival: Arrival) -> bool:
+        """Read what a payload says of itself; one that cannot be read is left out."""
+        try:
+            arrival.describe()
+        except Malformed as malformed:
+            self.drops.count(malformed.reason)
+            for consumer in self._takers(stream):
+                consumer.skip(number, malformed.reason)
+            return False
+        return True
 
     def _relay(
         self,
@@ -336,6 +353,8 @@ class Producer:
     def _render_again(self, consumer: Consumer) -> PacketForm | None:
         """The packet in `_again` in the form of a consumer; None when it has none: the codec, or its length."""
         again = self._again
+        if self._numbered:
+            again.describe()  # it could be read before it was kept
         group = self._groups[consumer.form_key]
         payload_type = self._payload_types[again.header.payload_type]
         if payload_type not in group.payload_types:
@@ -372,9 +391,8 @@ class Producer:
             packet = None if stream is None or number < 0 else stream.history.find(number, now)
             if packet is None:
                 consumer.drops.count("nack-not-kept")
-                continue
-            again.read(packet, len(packet), now, unix_now)
-            if consumer.may_resend(number, again.header.payload_length, now):
+            elif consumer.may_resend(number, len(packet), now):
+                again.read(packet, len(packet), now, unix_now)
                 form = self._render_again(consumer)
                 if form is not None:
                     consumer.resend(form, output, again.header.timestamp)

@@ -17,6 +17,9 @@ from labsfu.wire.ids import ProducerId
 DEFAULT_ROUND_TRIP = 0.1
 """Seconds to the sender and back, until it is measured (mediasoup 3.2)."""
 
+MAX_NACKED = 250
+"""Numbers in one NACK: if none is near another, each takes four octets, and the packet must fit any path."""
+
 
 class SenderRequests:
     """The requests to one peer about what it sends.
@@ -43,10 +46,13 @@ class SenderRequests:
         self._fir_sequence = 0
 
     def key_frame(self, producer: Producer, now: float, consumer: Consumer | None = None) -> None:
-        """Ask for a key frame of what a consumer, or whoever waits, is to be sent, unless it was just asked."""
-        for stream in producer.awaited(consumer):
-            if self._link.up and not stream.ended and stream.key_frames.want(now):
-                self._send_key_frame_request(producer, stream)
+        """Ask for a key frame of what a consumer sees, or of what somebody waits for, unless it was just asked."""
+        for stream in producer.awaited() if consumer is None else producer.shown_to(consumer):
+            self._key_frame_of(producer, stream, now)
+
+    def _key_frame_of(self, producer: Producer, stream: InboundStream, now: float) -> None:
+        if self._link.up and not stream.ended and stream.key_frames.want(now):
+            self._send_key_frame_request(producer, stream)
 
     def _send_key_frame_request(self, producer: Producer, stream: InboundStream) -> None:
         """PLI (RFC 4585 6.3.1), else FIR (RFC 5104 4.3.1), else nothing can be done."""
@@ -80,11 +86,11 @@ class SenderRequests:
         if nack is None:
             return
         numbers = nack.due(now, self._round_trips.value or DEFAULT_ROUND_TRIP)
-        if numbers:
-            missing = tuple(number & 0xFFFF for number in numbers)
+        for first in range(0, len(numbers), MAX_NACKED):
+            missing = tuple(number & 0xFFFF for number in numbers[first : first + MAX_NACKED])
             self._link.send_rtcp(Nack(self._own_ssrc, stream.ssrc, missing).encode())
         if nack.take_overflow():
-            self.key_frame(producer, now)
+            self._key_frame_of(producer, stream, now)
 
     def deadlines(self) -> Iterator[float]:
         """When `tick` has something to do."""

@@ -119,12 +119,14 @@ class Router:
         self._drops.absorb(producer.drops)
         self._emit(ProducerClosed(router_id=self.id, producer_id=id_, reason=reason))
 
-    def encoding_changed(self, id_: ProducerId, now: float) -> None:
-        """Its encoding was switched on or off: consumers begin (video from its next key frame) or stop."""
-        producer = self.producer(id_)
+    def encodings_changed(self, id_: ProducerId, now: float) -> None:
+        """Encodings may have been switched on or off: consumers begin (video from a key frame), go over, or stop."""
+        producer, session, _ = self.producers[id_]
         for consumer in producer.consumers.values():
             consumer.source_active = producer.active
             self._refresh(consumer, now)
+        if isinstance(producer, LayeredProducer) and producer.retarget_all():
+            session.requests.key_frame(producer, now)
 
     # ---------------------------------------------------------------- consumers
 
@@ -175,7 +177,7 @@ class Router:
         highest = producer.highest
         consumer.preferred = clamp_preferred(layers.spatial_layer, temporal, highest.spatial + 1, highest.temporal + 1)
         if producer.retarget(consumer):
-            session.requests.key_frame(producer, now, consumer)
+            session.requests.key_frame(producer, now)
 
     def close_consumer(self, id_: ConsumerId, reason: CloseReason) -> None:
         """Close it."""
@@ -195,7 +197,7 @@ class Router:
 
     def _layers_changed(self, consumer: LayeredConsumer) -> None:
         layers = consumer.current
-        told = ConsumerLayers(spatial_layer=layers.spatial, temporal_layer=layers.temporal)
+        told = ConsumerLayers(spatial_layer=layers.spatial, temporal_layer=max(layers.temporal, 0))
         self._emit(ConsumerLayersChanged(router_id=self.id, consumer_id=consumer.names.id, layers=told))
 
     def _refresh(self, consumer: Consumer, now: float) -> None:

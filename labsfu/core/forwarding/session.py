@@ -18,7 +18,9 @@ from labsfu.core.forwarding.round_trips import RoundTrips
 from labsfu.core.forwarding.sender_clock import SenderClock
 from labsfu.core.rtcp.bye import Bye
 from labsfu.core.rtcp.compound import RtcpPacket, parse_compound
+from labsfu.core.rtcp.feedback import TransportFormat
 from labsfu.core.rtcp.fir import FullIntraRequest
+from labsfu.core.rtcp.header import PacketType
 from labsfu.core.rtcp.nack import Nack
 from labsfu.core.rtcp.ntp import ntp_from_unix
 from labsfu.core.rtcp.pli import PictureLossIndication
@@ -79,13 +81,19 @@ class MediaSession:
         cname = producer.terms.consumable.rtcp.cname
         self.cname = self.cname or (cname if isinstance(cname, str) else "")
         self._listener.add(producer)
-        if producer.transport_cc:
-            self._transport_sequence_id = producer.extension_id(TRANSPORT_WIDE_CC) or 0
+        self._find_transport_sequence_id()
 
     def remove_producer(self, producer: Producer) -> None:
         """Listen for it no more. Idempotent."""
         if self.producers.pop(producer.terms.id, None) is not None:
             self._listener.remove(producer)
+            self._find_transport_sequence_id()
+
+    def _find_transport_sequence_id(self) -> None:
+        """Under which header extension id the peer numbers its packets; 0 when it does not."""
+        measured = (producer for producer in self.producers.values() if producer.transport_cc)
+        ids = (producer.extension_id(TRANSPORT_WIDE_CC) for producer in measured)
+        self._transport_sequence_id = next(ids, None) or 0
 
     def add_consumer(self, consumer: Consumer, source: Producer) -> None:
         """Let a consumer of `source` send over this link."""
@@ -121,7 +129,12 @@ class MediaSession:
 
     def uses(self, ssrc: int) -> bool:
         """Whether this SSRC is taken: received, or sent."""
-        return self.knows(ssrc) or any(ssrc in consumer.ssrcs for consumer in self.consumers.values())
+        return (
+            ssrc == self._own_ssrc
+            or self.knows(ssrc)
+            or any(producer.owns_ssrc(ssrc) for producer in self.producers.values())
+            or any(ssrc in consumer.ssrcs for consumer in self.consumers.values())
+        )
 
     def receive_rtp(self, buffer: Buffer, length: int, now: float) -> bool:
         """Take in one decrypted RTP packet.
@@ -149,7 +162,7 @@ class MediaSession:
 
     def _receive_transport_sequence(self, arrival: Arrival) -> bool:
         element = arrival.elements.get(self._transport_sequence_id)
-        if element is None:
+        if element is None or element[1] != 2:  # another producer's extension may have this id
             return False
         sequence = decode_transport_sequence(arrival.buffer, *element)
         return self._arrivals.receive(sequence, arrival.header.ssrc, arrival.now)
@@ -198,10 +211,15 @@ class MediaSession:
                 self._receive_extended(packet, now)
             case Bye():
                 self._receive_bye(packet)
+            case Unknown(PacketType.RTPFB, _, TransportFormat.TRANSPORT_CC) if self._feedback_is_asked_for():
+                pass  # it was asked for, but nothing estimates by it yet
             case Unknown():
                 self._drops.count("rtcp-unknown-type")
             case _:
                 pass  # SDES, REMB, transport-cc: understood; nothing here acts on them
+
+    def _feedback_is_asked_for(self) -> bool:
+        return any(consumer.negotiated(TRANSPORT_WIDE_CC) for consumer in self.consumers.values())
 
     def _receive_sender_report(self, report: SenderReport, now: float) -> None:
         known = self._listener.streams.get(report.ssrc) or self._listener.repairs.get(report.ssrc)
@@ -232,9 +250,8 @@ class MediaSession:
         elif consumer.resends is None:
             self._drops.count("rtcp-nack-not-negotiated")
         elif consumer.active:
-            consumer.nacked += len(nack.sequence_numbers)
             source = self.sources[consumer.names.producer_id]
-            source.resend(consumer, nack.sequence_numbers, now, now + self._unix_offset)
+            source.resend(consumer, consumer.hears(nack.sequence_numbers, now), now, now + self._unix_offset)
 
     def _receive_blocks(self, blocks: tuple[ReportBlock, ...], now: float) -> None:
         for block in blocks:
