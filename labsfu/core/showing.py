@@ -60,7 +60,7 @@ def show_producer(router: Router, producer: Producer, transport: WebRtcTransport
                 encoding_idx=stream.encoding,
                 ssrc=stream.ssrc,
                 rid=terms.rtp_parameters.encodings[stream.encoding].rid,
-                score=stream.score.value,
+                score=producer.score_of(stream),
             )
             for stream in sorted(producer.streams.values(), key=lambda stream: stream.encoding)
         ),
@@ -77,7 +77,7 @@ def show_consumer(
 ) -> ConsumerPayload:
     """A consumer."""
     names = consumer.names
-    by_encoding = {stream.encoding: stream.score.value for stream in producer.streams.values()}
+    by_encoding = {stream.encoding: producer.score_of(stream) for stream in producer.streams.values()}
     scores = tuple(by_encoding.get(index, 0) for index in range(len(producer.terms.rtp_parameters.encodings)))
     source = producer.source_of(consumer)
     return ConsumerPayload(
@@ -92,7 +92,7 @@ def show_consumer(
         producer_paused=consumer.producer_paused,
         score=ConsumerScore(
             score=consumer.score.value,
-            producer_score=0 if source is None else source.score.value,
+            producer_score=0 if source is None else producer.score_of(source),
             producer_scores=scores,
         ),
         preferred_layers=show_layers(consumer.preferred) if isinstance(consumer, LayeredConsumer) else ABSENT,

@@ -66,6 +66,10 @@ class LayeredProducer(Producer):
         """The stream that a consumer is sent; None before its first key frame."""
         return consumer.stream if isinstance(consumer, LayeredConsumer) else None
 
+    def score_of(self, stream: InboundStream) -> int:
+        """How well a stream arrives, 0 (it stopped) to 10."""
+        return stream.score.value if stream.encoding in self._alive else 0
+
     def watches(self, stream: InboundStream) -> bool:
         """Whether some consumer is being sent a stream, or is going over to it."""
         return any(stream in (consumer.stream, consumer.pending) for consumer in self._layered() if consumer.active)

@@ -153,6 +153,10 @@ class Producer:
         """The consumers that are sent a stream."""
         return [consumer for consumer in self.consumers.values() if self.source_of(consumer) is stream]
 
+    def score_of(self, stream: InboundStream) -> int:
+        """How well a stream arrives, 0 (nothing) to 10."""
+        return stream.score.value
+
     def watches(self, stream: InboundStream) -> bool:
         """Whether some consumer is being sent a stream, or would be."""
         return stream.ssrc in self.streams and any(consumer.active for consumer in self.consumers.values())
