@@ -76,7 +76,7 @@ def test_any_numbers_can_be_asked_for(offsets: set[int], first: int) -> None:
     asked = tuple((first + offset) & 0xFFFF for offset in sorted(offsets))
     (parsed,) = rtp.RtcpPacket.parse(Nack(1, 2, asked).encode())
     assert isinstance(parsed, rtp.RtcpRtpfbPacket)
-    assert tuple(parsed.lost) == asked
+    assert tuple(number & 0xFFFF for number in parsed.lost) == asked  # aiortc counts on beyond the wrap
     assert parse_compound(Nack(1, 2, asked).encode()) == [Nack(1, 2, asked)]
 
 
