@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check format bench readback loss loss-real docs schemathesis clean
+.PHONY: demo test check format bench readback loss loss-real swarm docs schemathesis clean
 
 demo: $(READY)  ## server, three clients, a real call, a verdict
 	$(BIN)/labsfu demo
@@ -34,6 +34,9 @@ loss: $(READY)  ## docs/loss.md: frames through lossy networks, on invented time
 
 loss-real: $(READY)  ## the same with aiortc and Chromium as receivers, in real time
 	$(BIN)/python -m tests.bench.loss_real --write docs/loss.md
+
+swarm: $(READY)  ## docs/load.md: the largest crowd, and what a client of each kind costs
+	$(BIN)/python -m tests.bench.swarm --write
 
 docs: $(READY)  ## docs/rfc.md, from the markers in the tests
 	$(BIN)/python -m tests.support.rfc_index --write docs/rfc.md
