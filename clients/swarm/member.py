@@ -17,6 +17,8 @@ from clients.swarm.synthetic_media import SyntheticEquipment
 from clients.swarm.totals import Flow, Joins
 from labsfu.wire.payloads import ParticipantType
 
+PHASE = 0.1
+"""Seconds by which an arrival is late at most; drawn. A few frames' worth."""
 _SOURCES = 1 << 16
 
 
@@ -87,12 +89,16 @@ class Member:
         return error
 
     async def _stay(self, leave: asyncio.Event, joined: Callable[[], None]) -> None:
-        make = SyntheticEquipment if self._orders.synthetic else EncodedEquipment
-        gear: Equipment = make((self.seat.number + 1) % _SOURCES, self._orders.media)
+        orders, seat = self._orders, self.seat
+        make = SyntheticEquipment if orders.synthetic else EncodedEquipment
+        gear: Equipment = make((seat.number + 1) % _SOURCES, orders.media)
         self._equipment = gear
         try:
+            rng = random.Random(f"{orders.seed}/{seat.number}/{self._stays}")
+            # arrivals on the beat of the frames would have all cameras of the crowd fire at once
+            await asyncio.sleep(rng.random() * PHASE)
             began = time.monotonic()
-            client = self._client(gear)
+            client = self._client(gear, rng)
             async with client:
                 for source in gear.sources():
                     gear.publishing(client, await client.publish(source))
@@ -110,7 +116,7 @@ class Member:
                 self._equipment = None
             await gear.rest()
 
-    def _client(self, gear: Equipment) -> LabClient:
+    def _client(self, gear: Equipment, rng: random.Random) -> LabClient:
         orders, seat = self._orders, self.seat
         network = None
         if orders.network is not None:
@@ -128,5 +134,5 @@ class Member:
             on_track=gear.watch,
             synthetic=orders.synthetic,
             timeout=orders.timeout,
-            rng=random.Random(f"{orders.seed}/{seat.number}/{self._stays}"),
+            rng=rng,
         )

@@ -14,6 +14,7 @@ import time
 
 from clients.swarm.errors import SwarmFailed
 from clients.swarm.health import HealthProbe
+from clients.swarm.loop import DrainingLoop
 from clients.swarm.member import Member
 from clients.swarm.messages import (
     Begin,
@@ -140,7 +141,8 @@ def main() -> None:
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the conductor says when it is over
     die_with(options.parent)
-    asyncio.run(serve(socket.socket(fileno=options.socket)))
+    with asyncio.Runner(loop_factory=DrainingLoop) as runner:
+        runner.run(serve(socket.socket(fileno=options.socket)))
 
 
 if __name__ == "__main__":
