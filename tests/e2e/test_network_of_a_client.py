@@ -181,7 +181,8 @@ def _gaps(numbers: list[int]) -> list[int]:
 
 @pytest.mark.rfc("RFC 7675 5.1")
 async def test_a_blackout_is_seen_and_overcome(server: ServerProcess) -> None:
-    plan = NetworkPlan(seed=1, schedule=(blackout(1.0, after="dark"),))
+    # Longer than the server ever goes without a report (1.5 s): so something is lost on the way down as well.
+    plan = NetworkPlan(seed=1, schedule=(blackout(1.7, after="dark"),))
     remotes = asyncio.Queue[RemoteTrack]()
     async with (
         LabClient(server.url, room="r", name="bob", on_track=remotes.put_nowait),
@@ -196,10 +197,10 @@ async def test_a_blackout_is_seen_and_overcome(server: ServerProcess) -> None:
         def it_was_dark(sink: PictureSink) -> bool:
             if sink.frames_seen == 5:
                 al.network.event("dark")
-            return sink.frames_seen >= 20 and time.monotonic() - begin > 1.5
+            return sink.frames_seen >= 20 and time.monotonic() - begin > 2.2
 
         report = (await watch(remote, it_was_dark)).report()
-        assert 900 < report.longest_gap_ms < 3000
+        assert 1600 < report.longest_gap_ms < 3700
         assert report.freezes <= 2
         assert al.network.counts(UP).lost > 20
         assert al.network.counts(DOWN).lost > 0
