@@ -140,7 +140,10 @@ async def test_clients_that_cannot_join_are_told_and_end_nothing() -> None:
         await swarm.settled()
         report = await swarm.report()
     assert (report.joins.asked, report.joins.failed, report.people) == (2, 2, 0)
-    assert sorted(error.partition(":")[0] for error in report.errors) == [f"{swarm.layout.tag}-0", f"{swarm.layout.tag}-1"]
+    assert sorted(error.partition(":")[0] for error in report.errors) == [
+        f"{swarm.layout.tag}-0",
+        f"{swarm.layout.tag}-1",
+    ]
 
 
 async def conductor(url: str, *, people: int) -> tuple[asyncio.subprocess.Process, list[int]]:
