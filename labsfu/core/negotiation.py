@@ -50,7 +50,7 @@ def make_producer(
     Raises:
         InvalidValue: the RTP parameters contradict themselves.
         Unsupported: no codec in common, or a kind of stream that cannot be forwarded.
-        Conflict: the transport has a producer with this MID or SSRC.
+        Conflict: the transport has a producer with this MID or SSRC, or with this RID where no MID tells them apart.
     """
     parameters = validate_rtp_parameters(command.rtp_parameters, command.kind)
     base_ssrc = entropy.integer(_LOWEST_SSRC, _HIGHEST_SSRC)
@@ -96,6 +96,15 @@ def _check_distinct(other: Producer, parameters: RtpParameters) -> None:
     for ssrc in _announced_ssrcs(parameters):
         if ssrc in taken:
             raise Conflict(f"ssrc {ssrc} is used by producer '{other.terms.id}'", slug="ssrc-in-use")
+    if ABSENT not in (mid, other.terms.rtp_parameters.mid):
+        return
+    rids = {encoding.rid for encoding in other.terms.rtp_parameters.encodings}
+    for encoding in parameters.encodings:  # a RID says something within a MID only (RFC 8852 3)
+        if encoding.rid is not ABSENT and encoding.rid in rids:
+            raise Conflict(
+                f"rid '{encoding.rid}' is used by producer '{other.terms.id}', and not both have a mid",
+                slug="rid-in-use",
+            )
 
 
 def _announced_ssrcs(parameters: RtpParameters) -> list[int]:
@@ -155,7 +164,7 @@ def make_consumer(
         producer_paused=producer.paused,
         source_active=producer.active,
         rtx=rtx,
-        preferred=producer.highest,
+        preferred=producer.wanted(command.preferred_layers),
         rewriter=Vp8Rewriter(producer.highest.temporal) if numbered else None,
     )
 

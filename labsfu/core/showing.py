@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from labsfu.core.forwarding.consumer import Consumer
 from labsfu.core.forwarding.layered_consumer import LayeredConsumer
-from labsfu.core.forwarding.layers import Layers
 from labsfu.core.forwarding.producer import Producer
 from labsfu.core.forwarding.router import Router
+from labsfu.core.forwarding.scoring import consumer_score, producer_scores
 from labsfu.core.transport.webrtc import WebRtcTransport
-from labsfu.wire.base import ABSENT, Absent
+from labsfu.wire.base import ABSENT
 from labsfu.wire.ids import WorkerId
-from labsfu.wire.rtp import ConsumerLayers, ConsumerType
-from labsfu.wire.sfu import ConsumerPayload, ConsumerScore, ProducerPayload, ProducerScore, RouterPayload
+from labsfu.wire.rtp import ConsumerType
+from labsfu.wire.sfu import ConsumerPayload, ProducerPayload, RouterPayload
 
 NO_WORKER = WorkerId("")
 """An engine does not know its own name: whoever asked it fills it in."""
@@ -36,13 +36,6 @@ def show_type(consumer: Consumer) -> ConsumerType:
     return ConsumerType.SIMULCAST if isinstance(consumer, LayeredConsumer) else ConsumerType.SIMPLE
 
 
-def show_layers(layers: Layers) -> ConsumerLayers | Absent:
-    """Layers as the API has them; absent when nothing is sent."""
-    if layers.spatial < 0:
-        return ABSENT
-    return ConsumerLayers(spatial_layer=layers.spatial, temporal_layer=layers.temporal)
-
-
 def show_producer(router: Router, producer: Producer, transport: WebRtcTransport) -> ProducerPayload:
     """A producer that has its media."""
     terms = producer.terms
@@ -55,15 +48,7 @@ def show_producer(router: Router, producer: Producer, transport: WebRtcTransport
         type=terms.type,
         paused=producer.paused,
         rtp_parameters=producer.rtp_parameters,
-        score=tuple(
-            ProducerScore(
-                encoding_idx=stream.encoding,
-                ssrc=stream.ssrc,
-                rid=terms.rtp_parameters.encodings[stream.encoding].rid,
-                score=producer.score_of(stream),
-            )
-            for stream in sorted(producer.streams.values(), key=lambda stream: stream.encoding)
-        ),
+        score=producer_scores(producer),
         transport_options=transport.options(),
         ice_state=transport.ice_state,
         dtls_state=transport.dtls_state,
@@ -77,9 +62,7 @@ def show_consumer(
 ) -> ConsumerPayload:
     """A consumer."""
     names = consumer.names
-    by_encoding = {stream.encoding: producer.score_of(stream) for stream in producer.streams.values()}
-    scores = tuple(by_encoding.get(index, 0) for index in range(len(producer.terms.rtp_parameters.encodings)))
-    source = producer.source_of(consumer)
+    layered = consumer if isinstance(consumer, LayeredConsumer) else None
     return ConsumerPayload(
         id=names.id,
         producer_id=names.producer_id,
@@ -90,13 +73,10 @@ def show_consumer(
         rtp_parameters=consumer.rtp_parameters,
         paused=consumer.paused,
         producer_paused=consumer.producer_paused,
-        score=ConsumerScore(
-            score=consumer.score.value,
-            producer_score=0 if source is None else producer.score_of(source),
-            producer_scores=scores,
-        ),
-        preferred_layers=show_layers(consumer.preferred) if isinstance(consumer, LayeredConsumer) else ABSENT,
-        current_layers=show_layers(consumer.current) if isinstance(consumer, LayeredConsumer) else ABSENT,
+        score=consumer_score(consumer, producer),
+        preferred_layers=ABSENT if layered is None else layered.preferred.shown(),
+        target_layers=ABSENT if layered is None else layered.layers.shown(),
+        current_layers=ABSENT if layered is None else layered.current.shown(),
         priority=consumer.priority,
         transport_options=transport.options(),
         ice_state=transport.ice_state,

@@ -177,6 +177,7 @@ class Standalone:
             participant_id=command.participant_id,
             rtp_capabilities=command.rtp_capabilities,
             paused=command.paused,
+            preferred_layers=command.preferred_layers,
             app_data=command.app_data,
         )
         consumer = self._operations.negotiate_consumer(router, transport, consume, now)
@@ -184,8 +185,6 @@ class Standalone:
         self._operations.admit(transport)
         self._own[consumer.names.id] = transport.id
         self._operations.add_consumer(router, transport, consumer, now)
-        if isinstance(command.preferred_layers, ConsumerLayers):
-            router.prefer_layers(consumer.names.id, command.preferred_layers, now)
         return self.consumer(router, consumer.names.id)
 
     def update_consumer(self, router: Router, command: commands.UpdateConsumer, now: float) -> ConsumerPayload:

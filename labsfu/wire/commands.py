@@ -96,6 +96,7 @@ class Consume(RouterCommand):
     participant_id: ParticipantId
     rtp_capabilities: RtpCapabilities
     paused: bool = True
+    preferred_layers: ConsumerLayers | Absent = ABSENT
     app_data: JsonObject | Absent = ABSENT
 
 

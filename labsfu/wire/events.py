@@ -11,6 +11,7 @@ from labsfu.wire.base import ABSENT, Absent, Wire
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, TransportId
 from labsfu.wire.payloads import ParticipantType, RoomType
 from labsfu.wire.rtp import ConsumerLayers, MediaKind
+from labsfu.wire.sfu import ConsumerScore, ProducerScore
 from labsfu.wire.stats import DropCount
 from labsfu.wire.transport import DtlsState, IceState
 
@@ -27,6 +28,10 @@ LeaveReason: TypeAlias = Literal["left", "lost", "removed", "room-closed", "not-
 SocketCloseReason: TypeAlias = Literal["left", "lost", "given-up", "replaced", "hung-up"]
 """`left`: the client closed it; `given-up`: it did not read, or broke the protocol; `replaced`: by a newer one of the
 same participant; `hung-up`: its participant or its room ended."""
+
+LayersReason: TypeAlias = Literal["begun", "preferred", "available", "stopped"]
+"""Why a consumer is sent other layers. `begun`: it is sent the first ones, or is sent to again; `preferred`: others are
+preferred; `available`: an encoding came, stopped coming, or was switched on or off; `stopped`: it is sent nothing."""
 
 # ---------------------------------------------------------------- of the engine
 
@@ -123,10 +128,25 @@ class ConsumerResumed(_OfRouter, tag="consumer-resumed"):
 
 
 class ConsumerLayersChanged(_OfRouter, tag="consumer-layers"):
-    """A consumer is sent another layer, from a key frame on."""
+    """A consumer is sent other layers from now on; `layers` is absent when it is nothing."""
 
     consumer_id: ConsumerId
-    layers: ConsumerLayers
+    layers: ConsumerLayers | Absent = ABSENT
+    reason: LayersReason
+
+
+class ProducerScored(_OfRouter, tag="producer-score"):
+    """The streams of a producer arrive better or worse than they did; all that were heard are told."""
+
+    producer_id: ProducerId
+    score: tuple[ProducerScore, ...]
+
+
+class ConsumerScored(_OfRouter, tag="consumer-score"):
+    """A consumer's stream, or what its producer's streams are, gets through better or worse than it did."""
+
+    consumer_id: ConsumerId
+    score: ConsumerScore
 
 
 class ConsumerClosed(_OfRouter, tag="consumer-closed"):
@@ -182,6 +202,8 @@ EngineEvent: TypeAlias = (
     | ConsumerPaused
     | ConsumerResumed
     | ConsumerLayersChanged
+    | ProducerScored
+    | ConsumerScored
     | ConsumerClosed
     | KeyFrameRequested
     | PacketsDropped

@@ -148,6 +148,7 @@ class ConsumerPayload(Wire):
     producer_paused: bool
     score: ConsumerScore
     preferred_layers: ConsumerLayers | Absent = ABSENT
+    target_layers: ConsumerLayers | Absent = ABSENT
     current_layers: ConsumerLayers | Absent = ABSENT
     priority: int
     transport_options: TransportOptions

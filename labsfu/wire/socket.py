@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from labsfu.wire import sfu
 from labsfu.wire.base import ABSENT, Absent, JsonObject, Wire
+from labsfu.wire.events import LayersReason
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId
 from labsfu.wire.payloads import ParticipantPayload
-from labsfu.wire.rtp import ConsumerType, MediaKind, RtpCapabilities, RtpParameters
+from labsfu.wire.rtp import ConsumerLayers, ConsumerType, MediaKind, RtpCapabilities, RtpParameters
 from labsfu.wire.transport import DtlsParameters, IceParameters, TransportOptions
 
 RequestId: TypeAlias = str | int
@@ -56,6 +58,7 @@ class ConsumeRequest(Request, tag="Consume"):
     """Receive a stream; it starts paused."""
 
     producer_id: ProducerId
+    preferred_layers: ConsumerLayers | Absent = ABSENT
     app_data: JsonObject | Absent = ABSENT
 
 
@@ -101,6 +104,20 @@ class RequestKeyFrameRequest(Request, tag="RequestKeyFrame"):
     id: ConsumerId
 
 
+class SetPreferredLayers(Request):
+    """Receive at most these layers of a stream that has several."""
+
+    id: ConsumerId
+    layers: ConsumerLayers
+
+
+class SetPriority(Request):
+    """How much a consumer matters among one's own: from 1 (at first) to 255."""
+
+    id: ConsumerId
+    priority: sfu.Priority
+
+
 class RestartIceRequest(Request, tag="RestartIce"):
     """New ICE credentials for one of the two transports."""
 
@@ -124,6 +141,8 @@ ClientMessage: TypeAlias = (
     | ProducerResume
     | ProducerClose
     | RequestKeyFrameRequest
+    | SetPreferredLayers
+    | SetPriority
     | RestartIceRequest
     | Leave
 )
@@ -240,6 +259,42 @@ class KeyFrameRequested(Answer):
     id: ConsumerId
 
 
+class PreferredLayersSet(Answer):
+    """What a consumer prefers now: what was asked for, cut to what there is; absent where there are no layers."""
+
+    id: ConsumerId
+    layers: ConsumerLayers | Absent = ABSENT
+
+
+class PrioritySet(Answer):
+    """What priority a consumer has now."""
+
+    id: ConsumerId
+    priority: int
+
+
+class ConsumerLayersChanged(Signal):
+    """Your consumer is sent other layers from now on; none when nothing is sent."""
+
+    id: ConsumerId
+    layers: ConsumerLayers | Absent = ABSENT
+    reason: LayersReason
+
+
+class ConsumerScore(Signal):
+    """How well your consumer's stream gets through changed."""
+
+    id: ConsumerId
+    score: sfu.ConsumerScore
+
+
+class ProducerScore(Signal):
+    """How well your producer's streams arrive changed."""
+
+    id: ProducerId
+    score: tuple[sfu.ProducerScore, ...]
+
+
 class IceRestarted(Answer):
     """New ICE credentials."""
 
@@ -305,6 +360,11 @@ ServerMessage: TypeAlias = (
     | ProducerPaused
     | ProducerResumed
     | KeyFrameRequested
+    | PreferredLayersSet
+    | PrioritySet
+    | ConsumerLayersChanged
+    | ConsumerScore
+    | ProducerScore
     | IceRestarted
     | ParticipantJoined
     | ParticipantUpdated

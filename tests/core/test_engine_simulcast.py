@@ -9,7 +9,6 @@ from labsfu.core.rtcp.nack import Nack
 from labsfu.core.rtcp.pli import PictureLossIndication
 from labsfu.errors import Unsupported
 from labsfu.wire import commands
-from labsfu.wire.events import ConsumerLayersChanged
 from labsfu.wire.ids import ParticipantId
 from labsfu.wire.rtp import (
     ConsumerType,
@@ -29,7 +28,7 @@ from tests.support.media import (
     produce,
     ssrc_of,
 )
-from tests.support.simulcast_call import Call, TemporalCall
+from tests.support.simulcast_call import Call, TemporalCall, layers_told
 
 
 def test_a_simulcast_producer_and_its_consumer_say_what_they_are() -> None:
@@ -80,8 +79,7 @@ def test_a_switch_leaves_no_hole_in_any_number(path: tuple[int, ...]) -> None:
         call.run(15)
         assert set(call.seen()[-10:]) == {f"r{spatial}"}
     call.assert_continuous()
-    changes = [event.layers.spatial_layer for event in call.lab.events if isinstance(event, ConsumerLayersChanged)]
-    assert changes[-len(path) + 1 :] == list(path[1:])
+    assert layers_told(call.lab)[-len(path) + 1 :] == [((spatial, 0), "preferred") for spatial in path[1:]]
 
 
 def test_a_layer_that_stops_is_followed_by_the_next_lower_one_and_comes_back() -> None:

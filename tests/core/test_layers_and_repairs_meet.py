@@ -15,7 +15,7 @@ from labsfu.core.rtcp.transport_cc import TransportFeedback
 from labsfu.core.rtp.extensions import encode_extensions
 from labsfu.core.rtp.packet import encode_packet
 from labsfu.wire import commands
-from labsfu.wire.events import ConsumerLayersChanged, KeyFrameRequested
+from labsfu.wire.events import KeyFrameRequested
 from labsfu.wire.rtp import RtpHeaderExtensionParameters
 from labsfu.wire.sfu import ConsumerPayload, EncodingUpdate
 from tests.support.lab import Lab, Peer
@@ -36,7 +36,7 @@ from tests.support.media import (
     without_rtx,
 )
 from tests.support.seeded import SeededEntropy
-from tests.support.simulcast_call import Call, TemporalCall
+from tests.support.simulcast_call import Call, TemporalCall, layers_told
 
 
 def descriptor_of(packet: bytes) -> Vp8PayloadDescriptor:
@@ -241,19 +241,16 @@ def test_what_is_told_of_a_switch_are_the_layers_that_are_sent() -> None:
     call.run(30)
     call.prefer(0, 0)
     call.run(15)
-    event = [event for event in call.lab.events if isinstance(event, ConsumerLayersChanged)][-1]
-    assert (event.layers.spatial_layer, event.layers.temporal_layer) == (0, 0)
+    assert layers_told(call.lab)[-1] == ((0, 0), "preferred")
 
 
 def test_going_over_to_other_temporal_layers_is_told() -> None:
     call = TemporalCall()
     call.send(*call.pictures(8))
-    before = len([event for event in call.lab.events if isinstance(event, ConsumerLayersChanged)])
+    before = len(layers_told(call.lab))
     call.prefer(0, 0)
     call.send(*call.pictures(8))
-    events = [event for event in call.lab.events if isinstance(event, ConsumerLayersChanged)]
-    assert len(events) > before
-    assert events[-1].layers.temporal_layer == 0
+    assert layers_told(call.lab)[before:] == [((0, 0), "preferred")]
 
 
 @pytest.mark.parametrize("back", [1_000_000_000, -1_000_000_000])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from labsfu.core.codecs.vp8 import Vp8PayloadDescriptor
 from labsfu.core.rtcp.pli import PictureLossIndication
 from labsfu.wire import commands
+from labsfu.wire.events import ConsumerLayersChanged
 from labsfu.wire.rtp import ConsumerLayers, RtpParameters
 from tests.support.lab import Lab
 from tests.support.layers import Layer, simulcast_parameters
@@ -66,6 +67,20 @@ class Call:
             assert (d1.tl0_picture_index - d0.tl0_picture_index) & 0xFF == (new and d1.temporal_id == 0)
             step = (after.timestamp - before.timestamp) & 0xFFFFFFFF
             assert 0 < step < 100_000 if new else step == 0, step
+
+
+def layers_told(lab: Lab) -> list[tuple[tuple[int, int] | None, str]]:
+    """What was told of the layers of consumers: (spatial, temporal), or None for nothing, and the reason."""
+    told: list[tuple[tuple[int, int] | None, str]] = []
+    for event in lab.events:
+        if isinstance(event, ConsumerLayersChanged):
+            layers = event.layers
+            if isinstance(layers, ConsumerLayers):
+                assert isinstance(layers.temporal_layer, int)
+                told.append(((layers.spatial_layer, layers.temporal_layer), event.reason))
+            else:
+                told.append((None, event.reason))
+    return told
 
 
 PATTERN = (0, 2, 1, 2)

@@ -21,6 +21,7 @@ from labsfu.core.uris import MID
 from labsfu.wire.base import ABSENT, Absent, JsonObject
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId
 from labsfu.wire.rtp import MediaKind, RtcpFeedback, RtpParameters
+from labsfu.wire.sfu import ConsumerScore
 
 NACK = RtcpFeedback(type="nack")
 """Plain `nack` (RFC 4585 4.2): lost packets may be asked for."""
@@ -110,6 +111,7 @@ class Consumer:
         "rtx",
         "score",
         "source_active",
+        "told_score",
     )
 
     def __init__(
@@ -141,6 +143,7 @@ class Consumer:
         self.octets = 0
         self.priority = 1
         self.score = Score()
+        self.told_score: ConsumerScore | None = None
         self.fraction_lost = 0
         self.round_trip: float | None = None
         self.last_report_at: float | None = None
@@ -208,8 +211,6 @@ class Consumer:
     def resync(self) -> None:
         """Let what comes next follow on what was sent; video from its next key frame."""
         self._sequence.unsync()
-        if self.resends is not None:
-            self.resends.clear()
         self._awaits_key_frame = self.kind is MediaKind.VIDEO
 
     @property
@@ -240,11 +241,16 @@ class Consumer:
         if mapped < 0:
             self.drops.count("too-late")
             return False
+        self._send(form, mapped, timestamp)
+        return True
+
+    def _send(self, form: PacketForm, output: int, timestamp: int) -> None:
+        """Send the rendered packet as number `output`."""
         link = self._link
         outbox = link.outbox
         length = form.length
         outbox[:length] = form.packet[:length]
-        _stamp(outbox, 2, mapped, timestamp, self._ssrc)
+        _stamp(outbox, 2, output, timestamp, self._ssrc)
         mid = self._mid
         if mid:
             at = form.mid_at
@@ -254,11 +260,10 @@ class Consumer:
             _stamp_transport_sequence(outbox, at, link.transport_sequence & 0xFFFF)
             link.transport_sequence += 1
         if self._times is not None:
-            self._times.keep(mapped, form, outbox)
+            self._times.keep(output, form, outbox)
         self.packets += 1
         self.octets += form.payload_length
         link.send_rtp(length)
-        return True
 
     # ---------------------------------------------------------------- sending again
 
@@ -275,11 +280,11 @@ class Consumer:
         self.nacked += taken
         return wanted[:taken]
 
-    def may_resend(self, number: int, octets: int, now: float) -> bool:
-        """Whether a packet of `octets` may be sent again now; if not, it is counted why."""
+    def may_resend(self, output: int, octets: int, now: float) -> bool:
+        """Whether the packet `output` of `octets` may be sent again now; if not, it is counted why."""
         if self.resends is None:
             return False
-        reason = self.resends.allow(number, octets, self.octets + HEADERS * self.packets, self.round_trip, now)
+        reason = self.resends.allow(output, octets, self.octets + HEADERS * self.packets, self.round_trip, now)
         if reason is not None:
             self.drops.count(reason)
         return reason is None
@@ -287,7 +292,9 @@ class Consumer:
     def sent_late(self, number: int, now: float) -> None:
         """A packet that was missing went out: it need not be sent again to who has just asked for it."""
         if self.resends is not None:
-            self.resends.sent(number, now)
+            output = self._sequence.find(number)
+            if output >= 0:
+                self.resends.sent(output, now)
 
     def resend(self, form: PacketForm, output: int, timestamp: int) -> None:
         """Send the rendered packet again, which was `output` the first time: as RTX where that was negotiated."""

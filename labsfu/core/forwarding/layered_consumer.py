@@ -7,10 +7,12 @@ from typing import Any
 from labsfu.core.forwarding.consumer import Consumer
 from labsfu.core.forwarding.form import PacketForm
 from labsfu.core.forwarding.inbound import InboundStream
-from labsfu.core.forwarding.layers import Layers
+from labsfu.core.forwarding.layers import NOTHING, Layers
+from labsfu.core.forwarding.past_run import KEPT, PastRun
 from labsfu.core.forwarding.score import Score
 from labsfu.core.forwarding.vp8_rewriter import Vp8Rewriter
 from labsfu.core.sequence import distance32
+from labsfu.wire.events import LayersReason
 
 FRAME = 1 / 30
 """Seconds by which a switch goes on where the clocks of two streams would lead it back in time."""
@@ -21,13 +23,14 @@ class LayeredConsumer(Consumer):
 
     Given: as `Consumer`; the layers that are preferred; a rewriter where the codec's descriptor numbers pictures.
     Owned: `stream` is what it is sent (None: nothing yet), `pending` what it switches to at that stream's next key
-    frame, `layers` what was chosen for it; `changed` is set when what it is sent changed, and is for its producer to
-    take back and tell.
+    frame, `layers` what was chosen for it, and the `reason`; `changed` is set when what it is sent changed, and is for
+    its producer to take back; `told` is what was told of it last.
     """
 
     __slots__ = (
         "_last_timestamp",
         "_offset",
+        "_past",
         "_realigns",
         "_rewriter",
         "_run",
@@ -36,12 +39,16 @@ class LayeredConsumer(Consumer):
         "layers",
         "pending",
         "preferred",
+        "reason",
         "stream",
+        "told",
     )
 
     def __init__(self, *arguments: Any, preferred: Layers, rewriter: Vp8Rewriter | None, **options: Any) -> None:  # noqa: ANN401 - Consumer's own, handed on
         self.preferred = preferred
-        self.layers = Layers(-1, -1)
+        self.layers = NOTHING
+        self.reason: LayersReason = "begun"
+        self.told = NOTHING
         self.stream: InboundStream | None = None
         self.pending: InboundStream | None = None
         self._rewriter = rewriter
@@ -50,13 +57,14 @@ class LayeredConsumer(Consumer):
         self._realigns = False
         self._run = 0
         self._run_begins = 0
+        self._past: tuple[PastRun, ...] = ()
         self.changed = False
         super().__init__(*arguments, **options)
 
     @property
     def wants_key_frame(self) -> bool:
         """Whether a key frame of `pending`, or else of `stream`, is waited for."""
-        return self.active and (self.pending is not None or self._awaits_key_frame)
+        return self.active and (self.pending is not None or (self._awaits_key_frame and self.layers != NOTHING))
 
     @property
     def timestamp_offset(self) -> int:
@@ -65,25 +73,45 @@ class LayeredConsumer(Consumer):
 
     @property
     def current(self) -> Layers:
-        """The layers that are sent."""
-        if self.stream is None:
-            return Layers(-1, -1)
+        """The layers that are sent; nothing before the key frame that it begins with."""
+        if self.stream is None or not self.active or self.layers == NOTHING or not self._sequence.synced:
+            return NOTHING
         return Layers(self.stream.encoding, 0 if self._rewriter is None else self._rewriter.temporal)
 
-    def choose(self, layers: Layers, stream: InboundStream | None) -> bool:
+    def news(self) -> LayersReason | None:
+        """Why what it is sent is not what was told of it last, which it then is; None when it is that still."""
+        current = self.current
+        before, self.told = self.told, current
+        if current == before:
+            return None
+        if before == NOTHING:
+            return "begun"
+        return self.reason if self.active else "stopped"
+
+    def choose(self, layers: Layers, stream: InboundStream | None, reason: LayersReason) -> bool:
         """Aim at these layers, of which `stream` is the spatial one; True when a key frame of it is needed now."""
-        self.layers = layers
+        if layers != self.layers:
+            self.reason = reason
+            if NOTHING in (layers, self.layers):
+                self.resync()
+            self.layers = layers
         wanted = None if stream is self.stream and not self._realigns else stream
         if wanted is None:
             self._aim()
         new = wanted is not None and wanted is not self.pending
         self.pending = wanted
-        return new and self.active
+        return self.active and (new or (stream is not None and self._awaits_key_frame))
 
     def replace(self, former: InboundStream, stream: InboundStream) -> None:
         """An encoding goes on as another stream."""
+        self._past = tuple(run for run in self._past if run.stream is not former)
         if self.pending is former or (self.stream is former and self.pending is None):
             self.pending = stream
+
+    def resync(self) -> None:
+        """As `Consumer.resync`: nothing that came before has a place any more."""
+        self._past = ()
+        super().resync()
 
     def begin_anew(self) -> None:
         """The present stream began its numbers anew, and its timestamps perhaps: go over to it as to another one."""
@@ -105,12 +133,22 @@ class LayeredConsumer(Consumer):
         new = self.pending
         if new is None:
             return
+        past = self._ended_run()
         self._offset = self._offset_to(new, timestamp, now, unix_now) & 0xFFFFFFFF
         self.stream, self.pending = new, None
         self._realigns = False
         self._aim()
         self.score = Score()
         super().begin_anew()
+        self._past = past
+
+    def _ended_run(self) -> tuple[PastRun, ...]:
+        """The runs that are kept, with the one that ends now: the present stream up to the last packet sent."""
+        if self.stream is None or not self._sequence.synced:
+            return self._past
+        rewriter = None if self._rewriter is None else self._rewriter.copy()
+        run = PastRun(self.stream, self._sequence.copy(), rewriter, self._offset, self._run_begins)
+        return (*self._past, run)[-KEPT:]
 
     def _offset_to(self, new: InboundStream, timestamp: int, now: float, unix_now: float) -> int:
         """What to add to a stream's timestamps, so that they go on from those sent."""
@@ -128,15 +166,15 @@ class LayeredConsumer(Consumer):
     def relay(self, form: PacketForm, number: int, timestamp: int, key_frame: bool) -> bool:
         """As `Consumer.relay`, without the temporal layers that are not sent."""
         shifted = timestamp + self._offset & 0xFFFFFFFF
-        rewriter, descriptor = self._rewriter, form.descriptor
+        rewriter, descriptor, sequence = self._rewriter, form.descriptor, self._sequence
+        begins = not sequence.synced
         if rewriter is not None and descriptor is not None:
-            sequence = self._sequence
             temporal = rewriter.temporal
             if not sequence.synced and key_frame and sequence.is_new(number):
                 rewriter.switch(descriptor)
                 sequence.sync(number)
                 self._awaits_key_frame = False
-                self._run, self._run_begins, temporal = rewriter.runs, number, -1
+                self._run, self._run_begins = rewriter.runs, number
             if sequence.synced:
                 admitted = rewriter.admits(descriptor)
                 self.changed = self.changed or rewriter.temporal != temporal
@@ -150,12 +188,30 @@ class LayeredConsumer(Consumer):
             return False
         if self._last_timestamp is None or distance32(shifted, self._last_timestamp) > 0:
             self._last_timestamp = shifted
+        self.changed = self.changed or begins
         return True
+
+    def relay_late(self, stream: InboundStream, form: PacketForm, number: int, timestamp: int) -> None:
+        """A packet of a stream that was left: sent where it has a place among what was sent before the switch."""
+        for run in self._past:
+            output = run.output_of(number) if run.stream is stream else -1
+            if output >= 0:
+                shifted = timestamp + run.offset & 0xFFFFFFFF
+                if run.rewrite(form.descriptor, form):
+                    self._send(form, output, shifted)
+                else:  # of a layer that was left out: its number is filled
+                    with form.emptied():
+                        self._send(form, output, shifted)
+                return
 
     def sent_as(self, output: int) -> int:
         """As `Consumer.sent_as`, but for what was sent before PictureIDs began anew."""
         number = super().sent_as(output)
         return number if number >= self._run_begins else -1
+
+    def past_run(self, output: int) -> PastRun | None:
+        """The run, before the present one, in which a packet was sent as `output`."""
+        return next((run for run in reversed(self._past) if run.number_of(output) >= 0), None)
 
     def _leave_out(self, form: PacketForm, number: int, timestamp: int) -> None:
         """A packet of a temporal layer that is not sent: its number is left out, or filled where that is too late."""
@@ -165,9 +221,15 @@ class LayeredConsumer(Consumer):
 
     def resend(self, form: PacketForm, output: int, timestamp: int) -> None:
         """As `Consumer.resend`, with the numbers that the picture had the first time."""
-        shifted = timestamp + self._offset & 0xFFFFFFFF
+        run = None if self.sent_as(output) >= 0 else self.past_run(output)
         rewriter, descriptor = self._rewriter, form.descriptor
-        if rewriter is None or descriptor is None or rewriter.rewrite(descriptor, form.packet, form.shift):
+        if run is not None:
+            shifted = timestamp + run.offset & 0xFFFFFFFF
+            whole = run.rewrite(descriptor, form)
+        else:
+            shifted = timestamp + self._offset & 0xFFFFFFFF
+            whole = rewriter is None or descriptor is None or rewriter.rewrite(descriptor, form.packet, form.shift)
+        if whole:
             super().resend(form, output, shifted)
             return
         with form.emptied():  # of a layer that is left out: its number was filled

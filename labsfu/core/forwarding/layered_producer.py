@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
-
 from labsfu.core.forwarding.arrival import Arrival
 from labsfu.core.forwarding.consumer import Consumer
 from labsfu.core.forwarding.inbound import InboundStream
 from labsfu.core.forwarding.layered_consumer import LayeredConsumer
-from labsfu.core.forwarding.layers import Layers, LayerState, choose_layers
+from labsfu.core.forwarding.layers import Layers, LayerState, choose_layers, clamp_preferred
 from labsfu.core.forwarding.producer import Producer, ProducerTerms
 from labsfu.core.rtp.values import abs_send_time_from_seconds
 from labsfu.wire.base import ABSENT, Absent, JsonObject
-from labsfu.wire.rtp import RtpParameters
+from labsfu.wire.events import LayersReason
+from labsfu.wire.rtp import ConsumerLayers, RtpParameters
 
 DEAD_AFTER = 1.0
 """Seconds by which an encoding may lie behind the others of its source before it is taken to have stopped. A source
@@ -22,17 +20,14 @@ that is at rest stops them all, which says nothing (mediasoup waits for 1.5 s of
 CHECK = 0.25
 """Seconds between two looks at which encodings are alive."""
 
-LayersChanged: TypeAlias = Callable[[LayeredConsumer], None]
-
 
 class LayeredProducer(Producer):
     """Gives each consumer one of its streams, and goes over to another at a key frame of that.
 
-    Given: as `Producer`, how many temporal layers each encoding has. `layers_changed` is told of each consumer that
-    went over; whoever keeps the producer sets it.
+    Given: as `Producer`, how many temporal layers each encoding has.
     """
 
-    __slots__ = ("_alive", "_check_at", "_temporal_layers", "layers_changed")
+    __slots__ = ("_alive", "_check_at", "_temporal_layers")
 
     def __init__(
         self,
@@ -48,7 +43,6 @@ class LayeredProducer(Producer):
         self._numbered = names <= {"video/vp8", "video/rtx"}
         self._alive: frozenset[int] = frozenset()
         self._check_at: float | None = None
-        self.layers_changed: LayersChanged | None = None
 
     def change(self, parameters: RtpParameters) -> None:
         """Take parameters in which no more is changed than may be; encodings are on and off one by one."""
@@ -59,6 +53,14 @@ class LayeredProducer(Producer):
     def highest(self) -> Layers:
         """The highest layers that there can be."""
         return Layers(len(self.terms.rtp_parameters.encodings) - 1, self._temporal_layers - 1)
+
+    def wanted(self, layers: ConsumerLayers | Absent) -> Layers:
+        """What a consumer prefers, cut to what there is; absent for the highest."""
+        highest = self.highest
+        if not isinstance(layers, ConsumerLayers):
+            return highest
+        temporal = layers.temporal_layer if isinstance(layers.temporal_layer, int) else None
+        return clamp_preferred(layers.spatial_layer, temporal, highest.spatial + 1, highest.temporal + 1)
 
     # ---------------------------------------------------------------- which stream for whom
 
@@ -102,17 +104,17 @@ class LayeredProducer(Producer):
         """Let a consumer have what comes from now on."""
         super().add_consumer(consumer)
         if isinstance(consumer, LayeredConsumer):
-            self.retarget(consumer)
+            self.retarget(consumer, "begun")
 
-    def retarget(self, consumer: LayeredConsumer) -> bool:
+    def retarget(self, consumer: LayeredConsumer, reason: LayersReason) -> bool:
         """Choose layers for a consumer anew; True when a key frame must be asked for."""
         by_encoding = {stream.encoding: stream for stream in self.streams.values()}
         layers = choose_layers(consumer.preferred, self._available())
-        return consumer.choose(layers, by_encoding.get(layers.spatial))
+        return consumer.choose(layers, by_encoding.get(layers.spatial), reason)
 
     def retarget_all(self) -> bool:
-        """Choose layers for everybody anew; True when a key frame must be asked for."""
-        asking = [consumer for consumer in self._layered() if self.retarget(consumer)]
+        """Choose layers for everybody anew, as others are there; True when a key frame must be asked for."""
+        asking = [consumer for consumer in self._layered() if self.retarget(consumer, "available")]
         return bool(asking)
 
     def _available(self) -> tuple[LayerState, ...]:
@@ -145,12 +147,14 @@ class LayeredProducer(Producer):
         if alive == self._alive:
             return False
         self._alive = alive
+        self.scored()
         return self.retarget_all()
 
     # ---------------------------------------------------------------- packets
 
     def _relay(self, stream: InboundStream, arrival: Arrival, payload_type: int, number: int, key_frame: bool) -> bool:
-        waiting = False
+        waiting = wanted = taken = False
+        late = number < stream.newest
         if self._check_at is None or stream.encoding not in self._alive:
             waiting = self._look(arrival.now)
         send_time = abs_send_time_from_seconds(arrival.unix_now) if self._timed else 0
@@ -161,18 +165,51 @@ class LayeredProducer(Producer):
             for consumer in group.consumers:
                 if not isinstance(consumer, LayeredConsumer) or not consumer.active:
                     continue
+                wanted = True
                 if consumer.pending is stream and fits:
                     if key_frame:
                         consumer.switch(timestamp, arrival.now, arrival.unix_now)
                     else:
                         waiting = True
                 if consumer.stream is not stream:
+                    if late and fits:
+                        consumer.relay_late(stream, form, number, timestamp)
+                    continue
+                taken = True
+                if consumer.layers.spatial < 0:
                     continue
                 if not fits:
                     consumer.skip(number, "not-to-be-rendered")
                 elif not consumer.relay(form, number, timestamp, key_frame):
                     waiting = waiting or consumer.wants_key_frame
-                if consumer.changed and self.layers_changed is not None:
+                if consumer.changed:
                     consumer.changed = False
-                    self.layers_changed(consumer)
+                    self.tell_layers(consumer)
+        if wanted and not taken:
+            self.drops.count("layer-not-chosen")
         return waiting
+
+    def _skip(self, stream: InboundStream, number: int, arrival: Arrival, payload_type: int) -> None:
+        """As `Producer._skip`; its number may also be a hole in what was sent before a switch."""
+        super()._skip(stream, number, arrival, payload_type)
+        if number >= stream.newest:
+            return
+        for group in self._groups.values():
+            group.form.render(arrival, payload_type, abs_send_time_from_seconds(arrival.unix_now))
+            for consumer in group.consumers:
+                if isinstance(consumer, LayeredConsumer) and consumer.active and consumer.stream is not stream:
+                    consumer.relay_late(stream, group.form, number, arrival.header.timestamp)
+
+    def _origin_of(self, consumer: Consumer, output: int) -> tuple[InboundStream | None, int]:
+        """As `Producer._origin_of`; what was sent before a switch is of another stream."""
+        stream, number = super()._origin_of(consumer, output)
+        run = consumer.past_run(output) if number < 0 and isinstance(consumer, LayeredConsumer) else None
+        return (stream, number) if run is None else (run.stream, run.number_of(output))
+
+    # ---------------------------------------------------------------- what is told
+
+    def tell_layers(self, consumer: LayeredConsumer) -> None:
+        """Tell what a consumer is sent, if that is something else than it was."""
+        reason = consumer.news()
+        if reason is not None and self.watcher is not None:
+            self.watcher.layers_changed(consumer, consumer.told, reason)

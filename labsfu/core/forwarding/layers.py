@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from labsfu.wire.base import ABSENT, Absent
+from labsfu.wire.rtp import ConsumerLayers
+
 _SHARES = ((1.0,), (0.6, 1.0), (0.4, 0.6, 1.0), (0.25, 0.4, 0.6, 1.0))
 """Share of a stream's bit rate up to each temporal layer, for 1 to 4 of them (WebRTC's SimulcastRateAllocator)."""
 
@@ -19,6 +22,12 @@ class Layers:
 
     spatial: int
     temporal: int
+
+    def shown(self) -> ConsumerLayers | Absent:
+        """As the API has them; absent for nothing."""
+        if self.spatial < 0:
+            return ABSENT
+        return ConsumerLayers(spatial_layer=self.spatial, temporal_layer=max(self.temporal, 0))
 
 
 NOTHING = Layers(-1, -1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from labsfu.core.codecs.registry import is_key_frame_for
 from labsfu.core.drops import Drops
@@ -11,13 +12,16 @@ from labsfu.core.forwarding.arrival import Arrival
 from labsfu.core.forwarding.consumer import Consumer, FormKey
 from labsfu.core.forwarding.form import PacketForm
 from labsfu.core.forwarding.inbound import InboundStream, RepairStream, original_packet, original_sequence
+from labsfu.core.forwarding.layers import Layers
 from labsfu.core.forwarding.reception import DISCARDED
 from labsfu.core.rtp.values import abs_send_time_from_seconds
 from labsfu.core.uris import ABS_SEND_TIME, TRANSPORT_WIDE_CC
 from labsfu.errors import Malformed
 from labsfu.wire.base import ABSENT, Absent, JsonObject
+from labsfu.wire.events import LayersReason
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId
 from labsfu.wire.rtp import MediaKind, ProducerType, RtpCodecParameters, RtpParameters, RtxParameters
+from labsfu.wire.sfu import ProducerScore
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,19 @@ class _Group:
     consumers: list[Consumer]
 
 
+class ProducerWatcher(Protocol):
+    """Is told what happens to a producer of its own accord. It looks whether anything changed."""
+
+    def producer_scored(self, producer: Producer) -> None:
+        """How well its streams arrive may have changed."""
+
+    def consumer_scored(self, consumer: Consumer) -> None:
+        """How well one of its consumers is reached may have changed."""
+
+    def layers_changed(self, consumer: Consumer, layers: Layers, reason: LayersReason) -> None:
+        """One of its consumers is sent other layers."""
+
+
 class Producer:
     """Takes in packets of a peer's stream and gives them to its consumers.
 
@@ -76,7 +93,9 @@ class Producer:
         "rtp_parameters",
         "streams",
         "terms",
+        "told_score",
         "transport_cc",
+        "watcher",
     )
 
     def __init__(self, terms: ProducerTerms, *, paused: bool, app_data: JsonObject | Absent = ABSENT) -> None:
@@ -101,6 +120,9 @@ class Producer:
         self._timed = False
         self._numbered = False
         self._again = Arrival()  # a packet that is sent once more
+        self.told_score: tuple[ProducerScore, ...] = ()
+        self.watcher: ProducerWatcher | None = None
+        """Who is told of scores and layers; whoever keeps the producer sets it."""
         self.transport_cc = TRANSPORT_WIDE_CC in self._extension_ids and ("transport-cc", "") in self.feedback
         """Whether the peer wants to be told when its packets arrived."""
 
@@ -156,6 +178,16 @@ class Producer:
     def score_of(self, stream: InboundStream) -> int:
         """How well a stream arrives, 0 (nothing) to 10."""
         return stream.score.value
+
+    def scored(self) -> None:
+        """How well streams arrive may have changed."""
+        if self.watcher is not None:
+            self.watcher.producer_scored(self)
+
+    def consumer_scored(self, consumer: Consumer) -> None:
+        """How well a consumer is reached may have changed."""
+        if self.watcher is not None:
+            self.watcher.consumer_scored(consumer)
 
     def watches(self, stream: InboundStream) -> bool:
         """Whether some consumer is being sent a stream, or would be."""
@@ -386,16 +418,19 @@ class Producer:
 
     # ---------------------------------------------------------------- packets asked for again
 
+    def _origin_of(self, consumer: Consumer, output: int) -> tuple[InboundStream | None, int]:
+        """The stream, and the extended number in it, of a packet that a consumer was sent as `output`."""
+        return self.source_of(consumer), consumer.sent_as(output)
+
     def resend(self, consumer: Consumer, outputs: Iterable[int], now: float, unix_now: float) -> None:
         """Send a consumer again what it says it has not got: the 16-bit numbers as it knows them (RFC 4585 6.2.1)."""
-        stream = self.source_of(consumer)
         again = self._again
         for output in outputs:
-            number = consumer.sent_as(output)
+            stream, number = self._origin_of(consumer, output)
             packet = None if stream is None or number < 0 else stream.history.find(number, now)
             if packet is None:
                 consumer.drops.count("nack-not-kept")
-            elif consumer.may_resend(number, len(packet), now):
+            elif consumer.may_resend(output, len(packet), now):
                 again.read(packet, len(packet), now, unix_now)
                 form = self._render_again(consumer)
                 if form is not None:

@@ -32,14 +32,14 @@ class Resends:
     def __init__(self) -> None:
         self._left = BURST
         self._sent_octets = 0
-        # By number, in the order of time.
+        # By output number, in the order of time.
         self._resent: OrderedDict[int, float] = OrderedDict()
 
-    def allow(self, number: int, octets: int, sent_octets: int, round_trip: float | None, now: float) -> str | None:
-        """Whether the packet `number` may be sent again now: None if so (it then counts as sent), else why not.
+    def allow(self, output: int, octets: int, sent_octets: int, round_trip: float | None, now: float) -> str | None:
+        """Whether the packet `output` may be sent again now: None if so (it then counts as sent), else why not.
 
         Args:
-            number: extended number of the packet.
+            output: the number that the receiver knows it by.
             octets: its size.
             sent_octets: what the consumer was sent so far, *without* what was sent again.
             round_trip: seconds; None when it is not known.
@@ -48,24 +48,20 @@ class Resends:
         left = self._left = min(BURST, self._left + max(0, sent_octets - self._sent_octets))
         self._sent_octets = sent_octets
         resent = self._resent
-        last = resent.get(number)
+        last = resent.get(output)
         if last is not None and now - last <= PATIENCE * (DEFAULT_ROUND_TRIP if round_trip is None else round_trip):
             return RESENT_JUST_NOW
         if octets > left:
             return RESEND_BUDGET_SPENT
         self._left = left - octets
-        self.sent(number, now)
+        self.sent(output, now)
         return None
 
-    def sent(self, number: int, now: float) -> None:
-        """The packet `number` goes out late: who has asked for it meanwhile is not sent it twice."""
-        self._resent[number] = now
-        self._resent.move_to_end(number)
+    def sent(self, output: int, now: float) -> None:
+        """The packet `output` goes out late: who has asked for it meanwhile is not sent it twice."""
+        self._resent[output] = now
+        self._resent.move_to_end(output)
         self._forget_old(now)
-
-    def clear(self) -> None:
-        """Forget which packets were sent again, for their numbers have no meaning any more; the budget stays."""
-        self._resent.clear()
 
     def _forget_old(self, now: float) -> None:
         resent = self._resent

@@ -8,8 +8,9 @@ from labsfu.core.drops import Drops
 from labsfu.core.forwarding.consumer import Consumer
 from labsfu.core.forwarding.layered_consumer import LayeredConsumer
 from labsfu.core.forwarding.layered_producer import LayeredProducer
-from labsfu.core.forwarding.layers import clamp_preferred
+from labsfu.core.forwarding.layers import NOTHING, Layers
 from labsfu.core.forwarding.producer import Producer
+from labsfu.core.forwarding.scoring import consumer_score, producer_scores
 from labsfu.core.forwarding.session import MediaSession
 from labsfu.errors import NotFound
 from labsfu.wire.events import (
@@ -19,11 +20,14 @@ from labsfu.wire.events import (
     ConsumerMade,
     ConsumerPaused,
     ConsumerResumed,
+    ConsumerScored,
     EngineEvent,
+    LayersReason,
     ProducerClosed,
     ProducerMade,
     ProducerPaused,
     ProducerResumed,
+    ProducerScored,
 )
 from labsfu.wire.ids import ConsumerId, ProducerId, RouterId, TransportId
 from labsfu.wire.rtp import ConsumerLayers, RtpCapabilities
@@ -75,8 +79,7 @@ class Router:
         terms = producer.terms
         self.producers[terms.id] = producer, session, transport_id
         session.add_producer(producer)
-        if isinstance(producer, LayeredProducer):
-            producer.layers_changed = self._layers_changed
+        producer.watcher = self
         self._emit(
             ProducerMade(
                 router_id=self.id,
@@ -97,6 +100,7 @@ class Router:
         for consumer in producer.consumers.values():
             consumer.producer_paused = True
             consumer.refresh()
+            self._tell_stopped(consumer)
 
     def resume_producer(self, id_: ProducerId, now: float) -> None:
         """Forward it again, video from its next key frame; no effect when not paused."""
@@ -127,6 +131,8 @@ class Router:
             self._refresh(consumer, now)
         if isinstance(producer, LayeredProducer) and producer.retarget_all():
             session.requests.key_frame(producer, now)
+        for consumer in producer.consumers.values():
+            self._tell_stopped(consumer)
 
     # ---------------------------------------------------------------- consumers
 
@@ -157,6 +163,7 @@ class Router:
         consumer.paused = True
         consumer.refresh()
         self._emit(ConsumerPaused(router_id=self.id, consumer_id=id_))
+        self._tell_stopped(consumer)
 
     def resume_consumer(self, id_: ConsumerId, now: float) -> None:
         """Send to it again, video from the next key frame; no effect when not paused."""
@@ -173,10 +180,8 @@ class Router:
         producer, session, _ = self.producers[consumer.names.producer_id]
         if not isinstance(consumer, LayeredConsumer) or not isinstance(producer, LayeredProducer):
             return
-        temporal = layers.temporal_layer if isinstance(layers.temporal_layer, int) else None
-        highest = producer.highest
-        consumer.preferred = clamp_preferred(layers.spatial_layer, temporal, highest.spatial + 1, highest.temporal + 1)
-        if producer.retarget(consumer):
+        consumer.preferred = producer.wanted(layers)
+        if producer.retarget(consumer, "preferred"):
             session.requests.key_frame(producer, now)
 
     def close_consumer(self, id_: ConsumerId, reason: CloseReason) -> None:
@@ -195,10 +200,37 @@ class Router:
         producer, session, _ = self.producers[consumer.names.producer_id]
         session.requests.key_frame(producer, now, consumer)
 
-    def _layers_changed(self, consumer: LayeredConsumer) -> None:
-        layers = consumer.current
-        told = ConsumerLayers(spatial_layer=layers.spatial, temporal_layer=max(layers.temporal, 0))
-        self._emit(ConsumerLayersChanged(router_id=self.id, consumer_id=consumer.names.id, layers=told))
+    # ---------------------------------------------------------------- what producers tell
+
+    def producer_scored(self, producer: Producer) -> None:
+        """How well its streams arrive may have changed."""
+        score = producer_scores(producer)
+        if score != producer.told_score:
+            producer.told_score = score
+            self._emit(ProducerScored(router_id=self.id, producer_id=producer.terms.id, score=score))
+            for consumer in producer.consumers.values():
+                self.consumer_scored(consumer)
+
+    def consumer_scored(self, consumer: Consumer) -> None:
+        """How well it is reached may have changed."""
+        score = consumer_score(consumer, self.producers[consumer.names.producer_id][0])
+        if score != consumer.told_score:
+            consumer.told_score = score
+            self._emit(ConsumerScored(router_id=self.id, consumer_id=consumer.names.id, score=score))
+
+    def layers_changed(self, consumer: Consumer, layers: Layers, reason: LayersReason) -> None:
+        """It is sent other layers."""
+        id_ = consumer.names.id
+        self._emit(ConsumerLayersChanged(router_id=self.id, consumer_id=id_, layers=layers.shown(), reason=reason))
+        self.consumer_scored(consumer)
+
+    def _tell_stopped(self, consumer: Consumer) -> None:
+        """Tell if it was sent layers and is no more; that it is sent some is told when they are."""
+        producer = self.producers[consumer.names.producer_id][0]
+        if not isinstance(producer, LayeredProducer) or not isinstance(consumer, LayeredConsumer):
+            return
+        if not consumer.active or consumer.layers == NOTHING:
+            producer.tell_layers(consumer)
 
     def _refresh(self, consumer: Consumer, now: float) -> None:
         if consumer.refresh() and consumer.wants_key_frame:

@@ -16,9 +16,11 @@ BEST = 10
 class Score:
     """The score of one stream."""
 
-    __slots__ = ("_reports",)
+    __slots__ = ("_reports", "value")
 
     def __init__(self) -> None:
+        self.value = BEST
+        """0 to 10."""
         self._reports: deque[int] = deque(maxlen=HISTORY)
 
     def report(self, expected: int, lost: int, repaired: int = 0, retransmitted: int = 0) -> None:
@@ -31,21 +33,18 @@ class Score:
             retransmitted: how many packets were sent again for it.
         """
         if expected <= 0:
-            self._reports.append(BEST)
+            self._add(BEST)
             return
         lost = min(max(0, lost), expected)
         repaired = min(max(0, repaired), lost)
         kept = (expected - lost + repaired * _weight(expected, repaired, retransmitted)) / expected
-        self._reports.append(round(kept**4 * BEST))
+        self._add(round(kept**4 * BEST))
 
-    @property
-    def value(self) -> int:
-        """0 to 10."""
-        if not self._reports:
-            return BEST
+    def _add(self, score: int) -> None:
+        self._reports.append(score)
         weights = range(1, len(self._reports) + 1)
         weighted = sum(weight * score for weight, score in zip(weights, self._reports, strict=True))
-        return round(weighted / sum(weights))
+        self.value = round(weighted / sum(weights))
 
 
 def _weight(expected: int, repaired: int, retransmitted: int) -> float:

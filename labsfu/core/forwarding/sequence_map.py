@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from copy import copy
 
 # How far back a late packet may still be mapped; older ones are dropped (RFC 3550 A.1 has MAX_MISORDER 100;
 # mediasoup 1500).
@@ -81,6 +82,19 @@ class SequenceMap:
             self._highest_out = output
             return output & 0xFFFF
         return self._map_late(number)
+
+    def find(self, number: int) -> int:
+        """The output number (16 bits) that an input number has among those sent so far, or DROPPED; nothing changes."""
+        if number > self._highest_in or not self._synced:
+            return DROPPED
+        output = self._late_output(number)
+        return DROPPED if output == _NONE or output > self._highest_out else output & 0xFFFF
+
+    def copy(self) -> SequenceMap:
+        """One that goes on from here by itself."""
+        twin = copy(self)
+        twin._dropped = self._dropped.copy()  # noqa: SLF001 - of our own class
+        return twin
 
     def unmap(self, output: int) -> int:
         """The extended input number that was, or if it comes late would be, sent as the 16-bit number `output`.

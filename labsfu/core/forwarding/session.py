@@ -171,7 +171,7 @@ class MediaSession:
         """A packet of an SSRC that is new, or that repairs another."""
         ssrc = arrival.header.ssrc
         if not self._listener.knows(ssrc):
-            self._listener.identify(arrival)
+            self._listener.identify(arrival).scored()
             self._link.hold(ssrc)  # its keys' state is kept as long as it is known
         known = self._listener.streams.get(ssrc)
         if known is not None:
@@ -225,6 +225,7 @@ class MediaSession:
         known = self._listener.streams.get(report.ssrc) or self._listener.repairs.get(report.ssrc)
         if known is not None:
             known[1].receive_report(report, now, now + self._unix_offset)
+            known[0].scored()
 
     def _receive_extended(self, report: ExtendedReport, now: float) -> None:
         """Round trips of those who send nothing (RFC 3611 4.4, 4.5)."""
@@ -258,6 +259,7 @@ class MediaSession:
             consumer = self.consumers.get(block.ssrc)
             if consumer is not None:
                 consumer.receive_report(block, now + self._unix_offset)
+                self.sources[consumer.names.producer_id].consumer_scored(consumer)
 
     def _key_frame_asked(self, ssrc: int, now: float) -> None:
         consumer = self.consumers.get(ssrc)

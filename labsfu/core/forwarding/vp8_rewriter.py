@@ -11,6 +11,7 @@ number and TID: late ones need no memory but of when the temporal layer changed.
 from __future__ import annotations
 
 from bisect import bisect_right
+from copy import copy
 from operator import itemgetter
 
 from labsfu.core.codecs.vp8 import Vp8PayloadDescriptor
@@ -154,6 +155,13 @@ class Vp8Rewriter:
         if at:
             packet[at + shift] = descriptor.tl0_picture_index + self._tl0_move & 0xFF
         return True
+
+    def copy(self) -> Vp8Rewriter:
+        """One that goes on from here by itself."""
+        twin = copy(self)
+        twin._pictures = self._pictures.copy()  # noqa: SLF001 - of our own class
+        twin._changes = self._changes.copy()  # noqa: SLF001 - of our own class
+        return twin
 
     def _change_temporal(self, descriptor: Vp8PayloadDescriptor, number: int) -> None:
         """Come nearer to the target with the new frame `number`, if it allows that."""

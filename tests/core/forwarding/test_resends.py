@@ -117,11 +117,3 @@ def test_memory_is_bounded_in_time_and_in_number() -> None:
     for number in range(2 * CAPACITY):
         resends.allow(number, 1, PLENTY, 0.1, 30.0)
     assert len(resends._resent) == CAPACITY
-
-
-def test_clear_forgets_the_numbers_but_not_the_budget() -> None:
-    resends = after_its_first_burst()
-    assert resends.allow(7, 600, 1000, 0.1, 10.0) is None
-    resends.clear()
-    assert resends.allow(7, 600, 1000, 0.1, 10.0) == RESEND_BUDGET_SPENT
-    assert resends.allow(7, 400, 1000, 0.1, 10.0) is None
