@@ -13,6 +13,7 @@ PayloadType: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=127)]
 SsrcValue: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)]
 ExtensionId: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=255)]
 BitrateValue: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)]
+Layer: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=255)]
 """bit/s; 0 means no limit."""
 CodecParameters: TypeAlias = dict[str, str | int | float]
 
@@ -144,7 +145,7 @@ class RtpParameters(Wire):
 
 
 class ConsumerLayers(Wire):
-    """Spatial and temporal layer; both count from 0."""
+    """Spatial and temporal layer; both count from 0. What is higher than there is means the highest."""
 
-    spatial_layer: int
-    temporal_layer: int | Absent = ABSENT
+    spatial_layer: Layer
+    temporal_layer: Layer | Absent = ABSENT

@@ -20,7 +20,6 @@ from labsfu.wire.transport import DtlsParameters, DtlsState, IceParameters, IceS
 
 Priority: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=255)]
 Bitrate: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)]
-Layer: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=15)]
 
 # ------------------------------------------------------------------ what callers send
 
