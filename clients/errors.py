@@ -103,3 +103,11 @@ class NothingInCommon(ClientError):
 
 class ServerFailed(ClientError):
     """A server process did not become ready, or ended by itself; the message has the tail of its stderr."""
+
+
+def single(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error of a group, or the group; several tasks may see the same connection end."""
+    distinct = list({id(e): e for e in errors.exceptions}.values())
+    if len(distinct) == 1 or all(isinstance(e, Disconnected) for e in distinct):
+        return distinct[0]
+    return errors

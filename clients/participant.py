@@ -17,7 +17,7 @@ from aiortc import MediaStreamTrack
 from clients.api import participant_path, socket_url
 from clients.capabilities import receive_capabilities
 from clients.closing import in_turn, to_its_end
-from clients.errors import ClientError, Disconnected, ProtocolViolation, Refused, TransportFailed
+from clients.errors import ClientError, Disconnected, ProtocolViolation, Refused, TransportFailed, single
 from clients.impairment import Impairment
 from clients.network import NetworkPlan
 from clients.publisher import Publisher, Work
@@ -30,12 +30,15 @@ from clients.transport import WebRtcTransport
 from labsfu.wire.base import JsonObject
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId
 from labsfu.wire.payloads import ParticipantPayload, ParticipantType, RoomType
+from labsfu.wire.rtp import ConsumerLayers
 from labsfu.wire.socket import (
     ConnectConsumerTransport,
     ConnectedConsumerTransport,
     ConnectedProducerTransport,
     ConnectProducerTransport,
     ConsumerClosed,
+    ConsumerLayersChanged,
+    ConsumerScore,
     Init,
     Initialized,
     InitRequest,
@@ -45,6 +48,7 @@ from labsfu.wire.socket import (
     ParticipantUpdated,
     ProducerAdded,
     ProducerRemoved,
+    ProducerScore,
     RoomClosed,
     ServerMessage,
     TransportSide,
@@ -242,9 +246,11 @@ class LabClient:
         """Send an audio or video track, or a synthetic source (see `Publisher.publish`)."""
         return await self.publisher.publish(track, codec=codec, paused=paused, app_data=app_data)
 
-    async def subscribe(self, producer_id: ProducerId, *, paused: bool = False) -> RemoteTrack:
-        """Receive a producer: only needed without `auto_subscribe`."""
-        remote = await self.subscriber.consume(producer_id, paused=paused)
+    async def subscribe(
+        self, producer_id: ProducerId, *, paused: bool = False, preferred_layers: ConsumerLayers | None = None
+    ) -> RemoteTrack:
+        """Receive a producer (see `Subscriber.consume`): only needed without `auto_subscribe`."""
+        remote = await self.subscriber.consume(producer_id, paused=paused, preferred_layers=preferred_layers)
         self._notify()
         return remote
 
@@ -287,7 +293,7 @@ class LabClient:
                     # other clients of this task may cancel it meanwhile, for reasons of their own
                     await to_its_end(self._end(self._leave))
         except BaseExceptionGroup as errors:
-            raise _single(errors) from None
+            raise single(errors) from None
 
     def _end(self, how: Work) -> asyncio.Task[None]:
         """The one task that ends this client; the first to ask says how."""
@@ -420,6 +426,10 @@ class LabClient:
                 await self.publisher.removed(signal.producer_id)
             case ConsumerClosed():
                 await self.subscriber.closed(signal.id)
+            case ConsumerLayersChanged() | ConsumerScore():
+                self.subscriber.told(signal)
+            case ProducerScore():
+                self.publisher.scores[signal.id] = signal.score
             case _:
                 pass  # it is on the timeline
 
@@ -478,11 +488,3 @@ class LabClient:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-
-
-def _single(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error of a group, or the group; several tasks may see the same connection end."""
-    distinct = list({id(e): e for e in errors.exceptions}.values())
-    if len(distinct) == 1 or all(isinstance(e, Disconnected) for e in distinct):
-        return distinct[0]
-    return errors

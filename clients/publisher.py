@@ -21,6 +21,7 @@ from clients.transport import WebRtcTransport
 from labsfu.wire.base import ABSENT, JsonObject
 from labsfu.wire.ids import ProducerId
 from labsfu.wire.rtp import MediaKind, RtpCapabilities, RtpParameters
+from labsfu.wire.sfu import ProducerScore
 from labsfu.wire.socket import (
     Produced,
     ProducerClose,
@@ -50,6 +51,7 @@ class Publisher:
 
     Attributes:
         tap: told of each stream before it flows.
+        scores: how well the streams of each producer arrive, as the server told last.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Publisher:
         rng: random.Random,
     ) -> None:
         self.tap: RtpTap | None = None
+        self.scores: dict[ProducerId, tuple[ProducerScore, ...]] = {}
         self._signalling = signalling
         self._transport = transport
         self._router = router
@@ -157,6 +160,7 @@ class Publisher:
 
     async def removed(self, producer_id: ProducerId) -> None:
         """The producer is gone: stop its sender. Idempotent."""
+        self.scores.pop(producer_id, None)
         transport, sender = self._senders.pop(producer_id, (None, None))
         if transport is not None and sender is not None:
             await transport.remove(sender)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiortc import MediaStreamTrack
 
@@ -15,27 +15,59 @@ from clients.streams import Receiver
 from clients.synthetic.ends import SyntheticReception
 from clients.tap import RtpTap
 from clients.transport import WebRtcTransport
+from labsfu.wire import sfu
+from labsfu.wire.base import ABSENT
+from labsfu.wire.events import LayersReason
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId
-from labsfu.wire.rtp import MediaKind
+from labsfu.wire.rtp import ConsumerLayers, MediaKind
 from labsfu.wire.socket import (
     Consumed,
     ConsumerClose,
     ConsumerClosed,
     ConsumeRequest,
+    ConsumerLayersChanged,
     ConsumerPause,
     ConsumerPaused,
     ConsumerResume,
     ConsumerResumed,
+    ConsumerScore,
     KeyFrameRequested,
+    PreferredLayersSet,
+    PrioritySet,
     RequestKeyFrameRequest,
+    SetPreferredLayers,
+    SetPriority,
 )
+
+
+@dataclass(slots=True)
+class Sent:
+    """What the server told last about what it sends of a stream; None: nothing yet.
+
+    Attributes:
+        layers: the layers that are sent; None too when it is nothing, and of streams without layers.
+        reason: why these.
+        score: how well the stream gets through.
+    """
+
+    layers: ConsumerLayers | None = None
+    reason: LayersReason | None = None
+    score: sfu.ConsumerScore | None = None
+
+    def follow(self, signal: ConsumerLayersChanged | ConsumerScore) -> None:
+        """The server told more."""
+        if isinstance(signal, ConsumerScore):
+            self.score = signal.score
+        else:
+            self.layers = None if signal.layers is ABSENT else signal.layers
+            self.reason = signal.reason
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteTrack:
     """A stream that somebody else sends; `track` ends when its consumer or its producer closes.
 
-    Received synthetically, its track never has a frame: what came is told by `reception`.
+    Received synthetically, its track never has a frame: what came is told by `reception`. `sent` goes on changing.
     """
 
     participant_id: ParticipantId
@@ -44,6 +76,7 @@ class RemoteTrack:
     kind: MediaKind
     track: MediaStreamTrack
     reception: SyntheticReception | None = None
+    sent: Sent = field(default_factory=Sent, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +117,9 @@ class Subscriber:
         self._synthetic = synthetic
         self._receptions: dict[ConsumerId, _Reception] = {}
         self._consuming = 0
+        # of consumers whose `Consumed` came just before, and is being dealt with
         self._closed_early: set[ConsumerId] = set()
+        self._sent_early: dict[ConsumerId, Sent] = {}
 
     @property
     def tracks(self) -> dict[ConsumerId, RemoteTrack]:
@@ -104,12 +139,15 @@ class Subscriber:
             raise ClientError(f"'{consumer_id}' is received synthetically")
         return receiver
 
-    async def consume(self, producer_id: ProducerId, *, paused: bool = False) -> RemoteTrack:
+    async def consume(
+        self, producer_id: ProducerId, *, paused: bool = False, preferred_layers: ConsumerLayers | None = None
+    ) -> RemoteTrack:
         """Receive a producer.
 
         Args:
             producer_id: somebody else's.
             paused: leave the consumer paused.
+            preferred_layers: at most these, of a stream that has several; None: the highest.
 
         Returns:
             The stream; should its producer have closed meanwhile, its track has ended and nobody was told of it.
@@ -120,7 +158,8 @@ class Subscriber:
         transport = await self._transport()
         self._consuming += 1
         try:
-            consumed = await self._signalling.request(ConsumeRequest(producer_id=producer_id), Consumed)
+            request = ConsumeRequest(producer_id=producer_id, preferred_layers=preferred_layers or ABSENT)
+            consumed = await self._signalling.request(request, Consumed)
             remote = await self._receive(transport, consumed)
             if consumed.id in self._closed_early:
                 await self.closed(consumed.id)
@@ -129,6 +168,7 @@ class Subscriber:
             self._consuming -= 1
             if not self._consuming:
                 self._closed_early.clear()
+                self._sent_early.clear()
         self._on_track(remote)
         if not paused:
             await self._resume_if_open(consumed.id)
@@ -146,6 +186,27 @@ class Subscriber:
         """Have the sender asked for a key frame."""
         await self._signalling.request(RequestKeyFrameRequest(id=consumer_id), KeyFrameRequested)
 
+    async def set_preferred_layers(
+        self, consumer_id: ConsumerId, spatial: int, temporal: int | None = None
+    ) -> ConsumerLayers | None:
+        """Receive at most these layers of a stream that has several (`RemoteTrack.sent` says which come).
+
+        Args:
+            consumer_id: of the stream.
+            spatial: the highest encoding, from 0.
+            temporal: the highest temporal layer of that one; None: all.
+
+        Returns:
+            What is preferred now, cut to what there is; None of a stream without layers.
+        """
+        layers = ConsumerLayers(spatial_layer=spatial, temporal_layer=ABSENT if temporal is None else temporal)
+        answer = await self._signalling.request(SetPreferredLayers(id=consumer_id, layers=layers), PreferredLayersSet)
+        return None if answer.layers is ABSENT else answer.layers
+
+    async def set_priority(self, consumer_id: ConsumerId, priority: int) -> None:
+        """Say how much a stream matters among those that we receive: 1 (at first) to 255."""
+        await self._signalling.request(SetPriority(id=consumer_id, priority=priority), PrioritySet)
+
     async def unsubscribe(self, consumer_id: ConsumerId) -> None:
         """Close a consumer."""
         await self._signalling.request(ConsumerClose(id=consumer_id), ConsumerClosed)
@@ -157,8 +218,15 @@ class Subscriber:
         if reception is not None:
             await reception.transport.remove(reception.receiver)
         elif self._consuming:
-            # perhaps one whose `Consumed` came just before, and is being dealt with
             self._closed_early.add(consumer_id)
+
+    def told(self, signal: ConsumerLayersChanged | ConsumerScore) -> None:
+        """The server said what it sends of a stream, or how well that gets through."""
+        reception = self._receptions.get(signal.id)
+        if reception is not None:
+            reception.remote.sent.follow(signal)
+        elif self._consuming:
+            self._sent_early.setdefault(signal.id, Sent()).follow(signal)
 
     async def producer_removed(self, producer_id: ProducerId) -> None:
         """The server said that a producer is gone: so are its consumers. Idempotent."""
@@ -183,6 +251,7 @@ class Subscriber:
             kind=consumed.kind,
             track=receiver.track,
             reception=receiver if isinstance(receiver, SyntheticReception) else None,
+            sent=self._sent_early.pop(consumed.id, Sent()),
         )
         self._receptions[consumed.id] = _Reception(remote, transport, receiver)
         return remote

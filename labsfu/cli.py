@@ -95,6 +95,8 @@ def demo_command(people: str, seconds: str, **options: str | None) -> None:
 @click.option("--size", metavar="WxH", help="Of the pictures; 180p, 360p, 720p, too.  [default: 640x360; screen: 720p]")
 @click.option("--fps", metavar="N", help="Pictures a second.  [default: 15; screen: 5; file: its own; synthetic: 30]")
 @click.option("--synthetic", is_flag=True, help="Send made-up RTP and decode nothing: for many bots on one machine.")
+@click.option("--layers", metavar="N", help="With --synthetic: send N encodings of the picture, 1 to 3 (simulcast).")
+@click.option("--prefer", metavar="S[:T]", help="Receive at most spatial layer S, temporal layer T, both from 0.")
 @click.option("--network", metavar="NAME", help="Go over a bad network: wifi, lte, 3g, satellite, congested, broken.")
 @click.option("--seed", metavar="N", help="What the network decides; the same again with the same.  [default: random]")
 @click.option("--seconds", metavar="S", help="Leave after so long.  [default: stay until Ctrl-C]")

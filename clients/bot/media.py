@@ -17,6 +17,8 @@ from clients.synthetic.audio import SyntheticAudio
 from clients.synthetic.video import SyntheticVideo
 
 _SYNTHETIC_FPS = 30.0
+_TEMPORAL_LAYERS = 3
+"""Of each encoding, as browsers have them."""
 
 Media = (
     PatternTrack | ToneTrack | FileVideoTrack | FileAudioTrack | SyntheticVideo | SyntheticAudio
@@ -83,8 +85,7 @@ def make_sources(options: BotOptions) -> list[Source]:
 
 def _picture(options: BotOptions, number: int, start: Start) -> Source:
     if options.synthetic:
-        fps = options.fps or _SYNTHETIC_FPS
-        return Source(SyntheticVideo(number, fps), f"made-up video of {fps:g} fps", fps=fps)
+        return _made_up(options, number)
     track: PatternTrack | FileVideoTrack
     if options.video == "pattern":
         what = "a test picture"
@@ -97,6 +98,16 @@ def _picture(options: BotOptions, number: int, start: Start) -> Source:
         track = FileVideoTrack(options.video, size=options.size or DEFAULT_SIZE, fps=options.fps, start=start)
     width, height = track.size
     return Source(track, f"{what} ({width}x{height}, {track.fps:g} fps)", size=track.size, fps=track.fps)
+
+
+def _made_up(options: BotOptions, number: int) -> Source:
+    fps = options.fps or _SYNTHETIC_FPS
+    told = f"made-up video of {fps:g} fps"
+    if options.layers is None:
+        return Source(SyntheticVideo(number, fps), told, fps=fps)
+    rids = tuple(f"r{layer}" for layer in range(options.layers))
+    video = SyntheticVideo(number, fps, rids=rids, temporal_layers=_TEMPORAL_LAYERS)
+    return Source(video, f"{told} in {', '.join(rids)}", fps=fps)
 
 
 def _sound(options: BotOptions, number: int, start: Start) -> Source:

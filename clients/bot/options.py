@@ -12,8 +12,11 @@ from urllib.parse import urlsplit
 from clients.media.pattern import check_size
 from clients.media.tracks import SIZES
 from clients.network import NetworkPlan
+from clients.synthetic.layers import SIMULCAST
 from labsfu.errors import InvalidValue
+from labsfu.wire.base import ABSENT
 from labsfu.wire.ids import ParticipantId, RoomId, check_token
+from labsfu.wire.rtp import ConsumerLayers
 
 PICTURES = ("none", "pattern", "screen")
 """What `--video` can be besides a file."""
@@ -22,6 +25,7 @@ SOUNDS = ("none", "tone")
 _MOST_PIXELS = 3840 * 2160
 _MOST_FPS = 60.0
 _LONGEST_ID = 64
+_HIGHEST_LAYER = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,8 @@ class Words:
     network: str | None = None
     seed: str | None = None
     synthetic: bool = False
+    layers: str | None = None
+    prefer: str | None = None
     size: str | None = None
     fps: str | None = None
     seconds: str | None = None
@@ -57,6 +63,8 @@ class BotOptions:
         video: one of `PICTURES`, or a file.
         audio: one of `SOUNDS`, or a file.
         synthetic: send made-up media, and decode nothing.
+        layers: how many encodings of the made-up picture, 1 to 3; None: one, without rid.
+        prefer: the highest layers to be received; None: the highest there are.
         size: width and height of the pictures; None: what suits them.
         fps: pictures a second; None: what suits them.
         seconds: how long to stay; None: until told to leave.
@@ -73,6 +81,8 @@ class BotOptions:
     video: str
     audio: str
     synthetic: bool
+    layers: int | None
+    prefer: ConsumerLayers | None
     size: tuple[int, int] | None
     fps: float | None
     seconds: float | None
@@ -98,6 +108,8 @@ def read_options(words: Words) -> BotOptions:
         video=video,
         audio=audio,
         synthetic=words.synthetic,
+        layers=None if words.layers is None else _layers(words.layers),
+        prefer=None if words.prefer is None else _prefer(words.prefer),
         size=None if words.size is None else _size(words.size),
         fps=None if words.fps is None else _number("--fps", words.fps, 1.0, _MOST_FPS),
         seconds=None if words.seconds is None else _number("--seconds", words.seconds, 0.0, float("inf")),
@@ -115,8 +127,10 @@ def _check_together(words: Words, video: str, audio: str) -> None:
             raise InvalidValue(f"--synthetic makes its sound up: --audio {audio} does not go with it")
         if words.size is not None:
             raise InvalidValue("--synthetic has no pictures: --size does not go with it")
+    elif words.layers is not None:
+        raise InvalidValue("--layers is about made-up pictures: it goes with --synthetic only")
     if video == "none":
-        for flag, value in (("--size", words.size), ("--fps", words.fps)):
+        for flag, value in (("--size", words.size), ("--fps", words.fps), ("--layers", words.layers)):
             if value is not None:
                 raise InvalidValue(f"{flag} is about pictures: it does not go with --video none")
     if words.seed is not None and words.network is None:
@@ -159,6 +173,22 @@ def _size(text: str) -> tuple[int, int]:
     if width * height > _MOST_PIXELS:
         raise InvalidValue(f"--size {text} is larger than 3840x2160")
     return width, height
+
+
+def _layers(text: str) -> int:
+    if re.fullmatch(r"[0-9]", text) is None or not 1 <= int(text) <= len(SIMULCAST):
+        raise InvalidValue(f"--layers {text} is not 1 to {len(SIMULCAST)}")
+    return int(text)
+
+
+def _prefer(text: str) -> ConsumerLayers:
+    found = re.fullmatch(r"([0-9]{1,3})(?::([0-9]{1,3}))?", text)
+    numbers = () if found is None else tuple(int(number) for number in found.groups() if number is not None)
+    if not numbers or max(numbers) > _HIGHEST_LAYER:
+        raise InvalidValue(
+            f"--prefer {text} is neither a spatial layer, like 1, nor one with a temporal layer, like 1:0"
+        )
+    return ConsumerLayers(spatial_layer=numbers[0], temporal_layer=numbers[1] if len(numbers) > 1 else ABSENT)
 
 
 def _number(flag: str, text: str, least: float, most: float) -> float:

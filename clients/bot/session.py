@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from clients.bot.books import Books, Incoming
+from clients.bot.layer_news import LayerNews
 from clients.bot.media import Source, make_sources
 from clients.bot.options import BotOptions
 from clients.bot.output import clock_time, measured, news
@@ -46,6 +47,7 @@ class Bot:
         self._unix_offset = time.time() - time.monotonic()
         self._sources: list[Source] = []
         self._people = People()
+        self._layers = LayerNews(self._people)
         self._asked_for: set[ProducerId] = set()
         self._watchers: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
@@ -193,10 +195,14 @@ class Bot:
         self._people.look(client)
         while True:
             with suppress(TimeoutError):
-                await client.until(lambda: self._people.changed(client) or bool(self._new(client)), _PATIENCE)
+                await client.until(lambda: self._any_news(client), _PATIENCE)
             self._people.look(client)
+            self._layers.look(client)
             for producer_id in self._new(client):
                 await self._subscribe(client, producer_id)
+
+    def _any_news(self, client: LabClient) -> bool:
+        return self._people.changed(client) or self._layers.changed(client) or bool(self._new(client))
 
     def _new(self, client: LabClient) -> list[ProducerId]:
         return [id_ for id_ in client.producers if id_ not in self._asked_for]
@@ -207,7 +213,7 @@ class Bot:
         if producer is None:
             return
         try:
-            await client.subscribe(producer_id)
+            await client.subscribe(producer_id, preferred_layers=self._options.prefer)
         except Refused as refusal:
             # it may have gone before we asked
             if refusal.slug != "producer-not-found":

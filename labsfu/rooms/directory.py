@@ -2,47 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from labsfu.errors import Conflict, NotFound
 from labsfu.rooms.grace import Grace
 from labsfu.rooms.limits import Limits
 from labsfu.rooms.participant import Consumer, Participant, Producer
 from labsfu.rooms.room import Room
+from labsfu.rooms.unadopted import Unadopted
 from labsfu.rooms.wishes import ConnectionId
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, TransportId
 from labsfu.wire.socket import TransportSide
-
-
-class Stillborn:
-    """Ids of things that the engine closed before the flow that made them could adopt them.
-
-    The engine's events may overtake its answers; an id that nobody knows is remembered while any flow is waiting.
-    """
-
-    def __init__(self) -> None:
-        self._waiting = 0
-        self._ids: set[str] = set()
-
-    @contextmanager
-    def watch(self) -> Iterator[None]:
-        """Remember unknown closings while the block runs."""
-        self._waiting += 1
-        try:
-            yield
-        finally:
-            self._waiting -= 1
-            if not self._waiting:
-                self._ids.clear()
-
-    def add(self, id_: str) -> None:
-        """The engine closed something that nobody knows."""
-        if self._waiting:
-            self._ids.add(id_)
-
-    def __contains__(self, id_: str) -> bool:
-        return id_ in self._ids
 
 
 class Directory:
@@ -66,7 +34,7 @@ class Directory:
         self.transports: dict[TransportId, tuple[Participant, TransportSide]] = {}
         self.producers: dict[ProducerId, Producer] = {}
         self.consumers: dict[ConsumerId, Consumer] = {}
-        self.stillborn = Stillborn()
+        self.unadopted = Unadopted()
         self.lost: Grace[Participant] = Grace(participant_grace)
         self.empty: Grace[Room] = Grace(room_grace)
 

@@ -31,6 +31,8 @@ _StreamRequest: TypeAlias = (
     | wire.ConsumerResume
     | wire.ConsumerClose
     | wire.RequestKeyFrameRequest
+    | wire.SetPreferredLayers
+    | wire.SetPriority
 )
 
 
@@ -56,6 +58,7 @@ class Dispatch:
             answer = refusal(message, error)
         if answer is not None and self._directory.connections.get(connection) is participant:
             self._notices.tell_connection(connection, answer)
+            self._tell_early_news(participant, answer)
 
     def _carry_out(
         self, participant: Participant, message: wire.ClientMessage, now: float
@@ -97,6 +100,18 @@ class Dispatch:
                 return (yield from self._receiving.close(participant, message))
             case wire.RequestKeyFrameRequest():
                 return (yield from self._receiving.request_key_frame(participant, message))
+            case wire.SetPreferredLayers():
+                return (yield from self._receiving.set_preferred_layers(participant, message))
+            case wire.SetPriority():
+                return (yield from self._receiving.set_priority(participant, message))
+
+    def _tell_early_news(self, participant: Participant, answer: wire.ServerMessage) -> None:
+        """After the answer that names a stream: what the engine said of it while it was being made."""
+        match answer:
+            case wire.Produced():
+                self._notices.tell_news(participant.producers[answer.id])
+            case wire.Consumed():
+                self._notices.tell_news(participant.consumers[answer.id])
 
     @staticmethod
     def _initialize(participant: Participant, message: wire.InitRequest) -> wire.Initialized | None:

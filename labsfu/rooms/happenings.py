@@ -5,6 +5,7 @@ from __future__ import annotations
 from labsfu.rooms.closing import Closing
 from labsfu.rooms.directory import Directory
 from labsfu.rooms.notices import Notices, producer_flow
+from labsfu.rooms.participant import Consumer, News, Producer
 from labsfu.wire import events
 from labsfu.wire import socket as wire
 from labsfu.wire.ids import ConsumerId, ProducerId, RouterId, TransportId
@@ -33,20 +34,29 @@ class Happenings:
                 self._producer_flow(event.producer_id, paused=isinstance(event, events.ProducerPaused))
             case events.ConsumerPaused() | events.ConsumerResumed():
                 self._consumer_flow(event.consumer_id, paused=isinstance(event, events.ConsumerPaused))
+            case events.ConsumerLayersChanged():
+                signal = wire.ConsumerLayersChanged(id=event.consumer_id, layers=event.layers, reason=event.reason)
+                self._news(self._directory.consumers.get(event.consumer_id), signal)
+            case events.ConsumerScored():
+                score = wire.ConsumerScore(id=event.consumer_id, score=event.score)
+                self._news(self._directory.consumers.get(event.consumer_id), score)
+            case events.ProducerScored():
+                scores = wire.ProducerScore(id=event.producer_id, score=event.score)
+                self._news(self._directory.producers.get(event.producer_id), scores)
             case _:
                 pass  # makings are adopted by whoever asked; the states of ICE and DTLS concern nobody here
 
     def _consumer_closed(self, consumer_id: ConsumerId, reason: str) -> None:
         consumer = self._directory.consumers.get(consumer_id)
         if consumer is None:
-            self._directory.stillborn.add(consumer_id)
+            self._directory.unadopted.end(consumer_id)
         else:
             self._closing.end_consumer(consumer, reason)
 
     def _producer_closed(self, producer_id: ProducerId) -> None:
         producer = self._directory.producers.get(producer_id)
         if producer is None:
-            self._directory.stillborn.add(producer_id)
+            self._directory.unadopted.end(producer_id)
             return
         self._closing.end_producer(producer)
         removed = wire.ProducerRemoved(participant_id=producer.owner.id, producer_id=producer.id)
@@ -55,7 +65,7 @@ class Happenings:
     def _transport_closed(self, transport_id: TransportId) -> None:
         found = self._directory.transports.pop(transport_id, None)
         if found is None:
-            self._directory.stillborn.add(transport_id)
+            self._directory.unadopted.end(transport_id)
             return
         participant, side = found
         del participant.transports[side]
@@ -63,7 +73,7 @@ class Happenings:
     def _router_closed(self, router_id: RouterId) -> None:
         room = self._directory.routers.get(router_id)
         if room is None:
-            self._directory.stillborn.add(router_id)
+            self._directory.unadopted.end(router_id)
         else:
             self._closing.close_room(room, "router-closed")
 
@@ -79,3 +89,11 @@ class Happenings:
             consumer.paused = paused
             signal = wire.ConsumerPaused if paused else wire.ConsumerResumed
             self._notices.tell(consumer.owner, signal(id=consumer.id))
+
+    def _news(self, stream: Producer | Consumer | None, news: News) -> None:
+        """Tell the owner; of a stream that nobody has adopted yet it is kept for who will."""
+        if stream is None:
+            self._directory.unadopted.hear(news.id, news)
+            return
+        stream.news[type(news)] = news
+        self._notices.tell(stream.owner, news)

@@ -55,7 +55,7 @@ class Joining:
     def _make_transports(self, participant: Participant, missing: list[TransportSide]) -> Flow[None]:
         command = commands.CreateWebRtcTransport(router_id=participant.room.router_id)
         made: dict[TransportSide, TransportOptions] = {}
-        with self._directory.stillborn.watch():
+        with self._directory.unadopted.watch():
             try:
                 for side in missing:
                     made[side] = (yield from ask(command, commands.TransportCreated)).options
@@ -71,7 +71,7 @@ class Joining:
 
     def _check_open(self, made: dict[TransportSide, TransportOptions]) -> None:
         for options in made.values():
-            if options.id in self._directory.stillborn:
+            if self._directory.unadopted.has_ended(options.id):
                 raise Conflict(f"transport '{options.id}' closed while it was made", slug="transport-closed")
 
     def _adopt(self, participant: Participant, side: TransportSide, options: TransportOptions) -> bool:
@@ -107,6 +107,11 @@ class Joining:
         for other in participant.room.others(participant):
             if other.share_screen:
                 self._notices.tell(participant, screen_started(other))
+        # one who comes back may have missed some news
+        for producer in participant.producers.values():
+            self._notices.tell_news(producer)
+        for consumer in participant.consumers.values():
+            self._notices.tell_news(consumer)
 
     def _tell_the_others(self, participant: Participant, *, returned: bool) -> None:
         if participant.announced:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labsfu.rooms.participant import Participant, Producer
+from labsfu.rooms.participant import Consumer, Participant, Producer
 from labsfu.rooms.room import Room
 from labsfu.rooms.wishes import ConnectionId, Hangup, Publish, Tell, Wish
 from labsfu.wire import socket as wire
@@ -32,6 +32,11 @@ class Notices:
         """Tell one participant."""
         if participant.connection is not None:
             self.tell_connection(participant.connection, signal)
+
+    def tell_news(self, stream: Producer | Consumer) -> None:
+        """Tell the owner of a stream all that the engine said of it last."""
+        for signal in stream.news.values():
+            self.tell(stream.owner, signal)
 
     def tell_others(self, participant: Participant, signal: wire.ServerMessage) -> None:
         """Tell everyone in the room of this participant, but not itself."""

@@ -101,9 +101,9 @@ class Opening:
         directory.check_room_for_room()
         directory.rooms_in_making += 1
         try:
-            with directory.stillborn.watch():
+            with directory.unadopted.watch():
                 made = yield from ask(commands.CreateRouter(participant_count=size), commands.RouterCreated)
-                if made.router_id in directory.stillborn:
+                if directory.unadopted.has_ended(made.router_id):
                     raise Unavailable(f"router '{made.router_id}' closed while it was made", slug="router-closed")
         finally:
             directory.rooms_in_making -= 1

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from labsfu.rooms.wishes import ConnectionId
+from labsfu.wire import socket as wire
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId
 from labsfu.wire.payloads import ParticipantPayload, ParticipantType
 from labsfu.wire.rtp import MediaKind, RtpCapabilities
@@ -15,29 +16,45 @@ from labsfu.wire.transport import TransportOptions
 if TYPE_CHECKING:
     from labsfu.rooms.room import Room
 
+News: TypeAlias = wire.ConsumerLayersChanged | wire.ConsumerScore | wire.ProducerScore
+"""What the engine tells of a stream, for its owner alone. Each holds until the next one of its kind."""
+
+NewsBook: TypeAlias = dict[type[News], News]
+"""The last of each kind."""
+
 SIDES: tuple[TransportSide, TransportSide] = ("producer", "consumer")
 
 
 @dataclass(slots=True, eq=False)
 class Producer:
-    """A stream that somebody sends."""
+    """A stream that somebody sends.
+
+    Attributes:
+        news: what its owner was told, or is told on coming back.
+    """
 
     id: ProducerId
     owner: Participant
     kind: MediaKind
     paused: bool
     consumers: dict[ConsumerId, Consumer] = field(default_factory=dict)
+    news: NewsBook = field(default_factory=dict)
     ended: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class Consumer:
-    """A stream that somebody receives."""
+    """A stream that somebody receives.
+
+    Attributes:
+        news: as of a producer.
+    """
 
     id: ConsumerId
     owner: Participant
     producer: Producer
     paused: bool = True
+    news: NewsBook = field(default_factory=dict)
     ended: bool = False
 
 
@@ -69,6 +86,10 @@ class Participant:
     consumers: dict[ConsumerId, Consumer] = field(default_factory=dict)
     producers_in_making: int = 0
     ended: bool = False
+
+    def was_overtaken(self, connection: ConnectionId | None) -> bool:
+        """Whether a newer connection has had its `Init`, and so would never learn of what this one asked for."""
+        return self.connection is not None and self.connection != connection
 
     def payload(self) -> ParticipantPayload:
         """This participant as others see it."""

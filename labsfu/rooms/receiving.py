@@ -11,7 +11,10 @@ from labsfu.rooms.sending import transport_of
 from labsfu.rooms.wishes import Flow, ask, ask_to_close
 from labsfu.wire import commands
 from labsfu.wire import socket as wire
+from labsfu.wire.base import ABSENT, Absent
 from labsfu.wire.ids import ConsumerId, ProducerId
+from labsfu.wire.rtp import ConsumerLayers
+from labsfu.wire.sfu import ConsumerPayload
 
 
 class Receiving:
@@ -39,23 +42,24 @@ class Receiving:
                     f"producer '{producer.id}' is consumed already, by consumer '{consumer.id}'",
                     slug="already-consumed",
                 )
-        router_id = participant.room.router_id
+        router_id, asked_by = participant.room.router_id, participant.connection
         command = commands.Consume(
             router_id=router_id,
             transport_id=transport_of(participant, "consumer"),
             producer_id=producer.id,
             participant_id=participant.id,
             rtp_capabilities=participant.rtp_capabilities,
+            preferred_layers=request.preferred_layers,
             app_data=check_app_data(request.app_data),
         )
-        with self._directory.stillborn.watch():
+        with self._directory.unadopted.watch():
             made = yield from ask(command, commands.Consumed)
-            alive = not producer.ended and made.consumer_id not in self._directory.stillborn
-            if participant.ended or not alive:
+            alive = not producer.ended and not self._directory.unadopted.has_ended(made.consumer_id)
+            if participant.ended or not alive or participant.was_overtaken(asked_by):
                 yield from ask_to_close([commands.CloseConsumer(router_id=router_id, consumer_id=made.consumer_id)])
                 self._directory.check_alive(participant)
                 raise NotFound.of("producer", producer.id)
-        self._adopt(Consumer(made.consumer_id, participant, producer))
+            self._adopt(Consumer(made.consumer_id, participant, producer))
         return _consumed(made, producer, request)
 
     def pause(self, participant: Participant, request: wire.ConsumerPause) -> Flow[wire.ConsumerPaused]:
@@ -89,7 +93,40 @@ class Receiving:
         yield from ask(command, commands.Done)
         return wire.KeyFrameRequested(id=consumer.id, request_id=request.request_id)
 
+    def set_preferred_layers(
+        self, participant: Participant, request: wire.SetPreferredLayers
+    ) -> Flow[wire.PreferredLayersSet]:
+        """Have at most these layers sent; the answer says what that comes to."""
+        shown = yield from self._update(participant, request.id, preferred_layers=request.layers)
+        return wire.PreferredLayersSet(id=shown.id, layers=shown.preferred_layers, request_id=request.request_id)
+
+    def set_priority(self, participant: Participant, request: wire.SetPriority) -> Flow[wire.PrioritySet]:
+        """Say how much a consumer matters among those of the same participant."""
+        shown = yield from self._update(participant, request.id, priority=request.priority)
+        return wire.PrioritySet(id=shown.id, priority=shown.priority, request_id=request.request_id)
+
+    def _update(
+        self,
+        participant: Participant,
+        consumer_id: ConsumerId,
+        *,
+        preferred_layers: ConsumerLayers | Absent = ABSENT,
+        priority: int | Absent = ABSENT,
+    ) -> Flow[ConsumerPayload]:
+        consumer = self._own(participant, consumer_id)
+        command = commands.UpdateConsumer(
+            router_id=participant.room.router_id,
+            consumer_id=consumer.id,
+            preferred_layers=preferred_layers,
+            priority=priority,
+        )
+        shown = yield from ask(command, commands.ConsumerShown)
+        if consumer.ended:
+            raise NotFound.of("consumer", consumer.id)
+        return shown.consumer
+
     def _adopt(self, consumer: Consumer) -> None:
+        consumer.news = self._directory.unadopted.heard(consumer.id)
         self._directory.consumers[consumer.id] = consumer
         consumer.owner.consumers[consumer.id] = consumer
         consumer.producer.consumers[consumer.id] = consumer

@@ -7,7 +7,7 @@ from labsfu.rooms.closing import Closing
 from labsfu.rooms.directory import Directory
 from labsfu.rooms.limits import check_app_data
 from labsfu.rooms.notices import Notices, producer_added, producer_flow
-from labsfu.rooms.participant import Participant, Producer
+from labsfu.rooms.participant import NewsBook, Participant, Producer
 from labsfu.rooms.rights import may_send
 from labsfu.rooms.wishes import Flow, ask, ask_to_close
 from labsfu.wire import commands
@@ -59,10 +59,10 @@ class Sending:
         self._check_count(participant)
         participant.producers_in_making += 1
         try:
-            made = yield from self._make(participant, command)
+            made, news = yield from self._make(participant, command)
         finally:
             participant.producers_in_making -= 1
-        producer = Producer(made.producer_id, participant, request.kind, request.paused)
+        producer = Producer(made.producer_id, participant, request.kind, request.paused, news=news)
         self._directory.producers[producer.id] = participant.producers[producer.id] = producer
         self._notices.tell_others(participant, producer_added(producer))
         return wire.Produced(id=producer.id, request_id=request.request_id)
@@ -73,17 +73,18 @@ class Sending:
             detail = f"participant '{participant.id}' has {limit} producers, and may have no more"
             raise Conflict(detail, slug="too-many-producers")
 
-    def _make(self, participant: Participant, command: commands.Produce) -> Flow[commands.Produced]:
-        with self._directory.stillborn.watch():
+    def _make(self, participant: Participant, command: commands.Produce) -> Flow[tuple[commands.Produced, NewsBook]]:
+        asked_by = participant.connection
+        with self._directory.unadopted.watch():
             made = yield from ask(command, commands.Produced)
-            alive = made.producer_id not in self._directory.stillborn
-            if participant.ended or not alive:
+            alive = not self._directory.unadopted.has_ended(made.producer_id)
+            if participant.ended or not alive or participant.was_overtaken(asked_by):
                 yield from ask_to_close(
                     [commands.CloseProducer(router_id=command.router_id, producer_id=made.producer_id)]
                 )
                 self._directory.check_alive(participant)
                 raise Conflict(f"producer '{made.producer_id}' closed while it was made", slug="producer-closed")
-        return made
+            return made, self._directory.unadopted.heard(made.producer_id)
 
     def pause(
         self, participant: Participant, request: wire.ProducerPause

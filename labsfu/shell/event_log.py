@@ -13,6 +13,8 @@ from labsfu.wire import events
 from labsfu.wire.base import ABSENT
 from labsfu.wire.events import Event
 from labsfu.wire.feed import Happened
+from labsfu.wire.rtp import ConsumerLayers
+from labsfu.wire.sfu import ProducerScore
 from labsfu.wire.stats import DropCount
 from labsfu.wire.transport import DtlsState
 
@@ -65,11 +67,15 @@ LINES: Mapping[type[Event], Line] = MappingProxyType(
         events.ProducerMade: Line(INFO, "producer made"),
         events.ProducerPaused: Line(DEBUG, "producer paused"),
         events.ProducerResumed: Line(DEBUG, "producer resumed"),
+        events.ProducerScored: Line(DEBUG, "producer scored"),
         events.ProducerClosed: Line(INFO, "producer closed"),
         events.ConsumerMade: Line(INFO, "consumer made"),
         events.ConsumerPaused: Line(DEBUG, "consumer paused"),
-        events.ConsumerLayersChanged: Line(DEBUG, "consumer is sent other layers"),
         events.ConsumerResumed: Line(DEBUG, "consumer resumed"),
+        events.ConsumerLayersChanged: Line(
+            DEBUG, "consumer is sent other layers", "reason", {"stopped": (DEBUG, "consumer is sent nothing")}
+        ),
+        events.ConsumerScored: Line(DEBUG, "consumer scored"),
         events.ConsumerClosed: Line(INFO, "consumer closed"),
         events.KeyFrameRequested: Line(DEBUG, "key frame requested"),
         events.PacketsDropped: Line(DEBUG, "packets dropped"),
@@ -100,10 +106,23 @@ def _keys(happened: Happened) -> dict[str, object]:
         keys.pop("router", None)  # said once, when the room was made
     if happened.participant_id is not None and isinstance(event, events.ProducerMade | events.ConsumerMade):
         keys.pop("transport", None)  # said once, when the socket was connected
+    if isinstance(event, events.ConsumerScored):
+        keys |= {"score": event.score.score, "producer_score": event.score.producer_score}
     return {name: _plain(value) for name, value in keys.items() if value is not None and value is not ABSENT}
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, tuple):
-        return ",".join(f"{one.reason}:{one.packets}" if isinstance(one, DropCount) else str(one) for one in value)
-    return str(value) if isinstance(value, str) else value
+    match value:
+        case tuple():
+            return ",".join(str(_plain(one)) for one in value)
+        case DropCount():
+            return f"{value.reason}:{value.packets}"
+        case ProducerScore():
+            return f"{value.encoding_idx if value.rid is ABSENT else value.rid}:{value.score}"
+        case ConsumerLayers():
+            temporal = "" if value.temporal_layer is ABSENT else f":{value.temporal_layer}"
+            return f"{value.spatial_layer}{temporal}"
+        case str():
+            return str(value)
+        case _:
+            return value

@@ -14,7 +14,7 @@ from labsfu.config import Config
 from labsfu.wire import socket as wire
 from labsfu.wire.ids import ConsumerId, ProducerId
 from labsfu.wire.rtp import MediaKind
-from tests.api.refusal_rows import APP_DATA, CAPABILITIES, RTP, Json
+from tests.api.refusal_rows import APP_DATA, CAPABILITIES, LAYERS, RTP, Json
 from tests.api.refusal_rows import DTLS as DTLS_JSON
 from tests.api.refusal_scene import DTLS, Scene
 from tests.api.wrong_shapes import wrong_shapes
@@ -108,7 +108,7 @@ ROWS: dict[str, tuple[str, Json]] = {
     "ConnectProducerTransport": ("ben", {"dtlsParameters": DTLS_JSON}),
     "ConnectConsumerTransport": ("ann", {"dtlsParameters": DTLS_JSON}),
     "Produce": ("ben", {"kind": "audio", "rtpParameters": RTP, "paused": True, "appData": APP_DATA}),
-    "Consume": ("ben", {"producerId": "<video>", "appData": APP_DATA}),
+    "Consume": ("ben", {"producerId": "<video>", "preferredLayers": LAYERS, "appData": APP_DATA}),
     "ConsumerResume": ("ben", {"id": "<consumer>"}),
     "ConsumerPause": ("ben", {"id": "<consumer>"}),
     "ConsumerClose": ("ben", {"id": "<consumer>"}),
@@ -116,6 +116,8 @@ ROWS: dict[str, tuple[str, Json]] = {
     "ProducerResume": ("ann", {"id": "<audio>"}),
     "ProducerClose": ("ann", {"id": "<audio>"}),
     "RequestKeyFrame": ("ben", {"id": "<consumer>"}),
+    "SetPreferredLayers": ("ben", {"id": "<consumer>", "layers": LAYERS}),
+    "SetPriority": ("ben", {"id": "<consumer>", "priority": 9}),
     "RestartIce": ("ben", {"transport": "producer"}),
     "Leave": ("eve", {}),
 }
@@ -176,7 +178,7 @@ def _wrong_shapes() -> Iterator[Said]:
 
 def _strangers() -> Iterator[Said]:
     for action in ROWS:
-        kind = "consumer" if action.startswith("Consumer") or action == "RequestKeyFrame" else "producer"
+        kind = "producer" if action == "Consume" or action.startswith("Produce") else "consumer"
         key = "producerId" if action == "Consume" else "id"
         if key not in ROWS[action][1]:
             continue

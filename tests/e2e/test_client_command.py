@@ -23,9 +23,10 @@ from clients.media.tracks import PatternTrack, ToneTrack
 from clients.participant import LabClient
 from clients.server import ServerProcess
 from clients.subscriber import RemoteTrack
+from clients.synthetic.video import SyntheticVideo
 from labsfu.wire.ids import ParticipantId
 from labsfu.wire.payloads import RoomType
-from labsfu.wire.rtp import MediaKind
+from labsfu.wire.rtp import ConsumerLayers, MediaKind
 from tests.support.media_files import write_media
 from tests.support.pcapng_reader import captured
 
@@ -33,6 +34,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio]
 
 CLIENT = (sys.executable, "-m", "labsfu", "client")
 PATIENCE = 20.0
+MIDDLE = ConsumerLayers(spatial_layer=1, temporal_layer=2)
 LIGHT = ("--size", "320x180", "--fps", "10")
 
 
@@ -200,6 +202,21 @@ async def test_its_table_has_a_line_for_each_stream_and_fits_80_columns(server: 
     assert sum("320x180" in line for line in totals) == 2
     assert max(map(len, lines)) <= 80
     assert "test picture (320x180, 10 fps)" in err
+
+
+async def test_it_sends_layers_and_receives_those_that_it_prefers_and_says_which_come(server: ServerProcess) -> None:
+    eye = LabClient(server.url, room="tea", name="eye", synthetic=True)
+    layered = ("--synthetic", "--audio", "none", "--layers", "2", "--prefer", "0:0")
+    async with eye, bot(server.url, *layered, "--seconds", "3") as running:
+        await eye.publish(SyntheticVideo(9, rids=("low", "high"), temporal_layers=2))
+        await eye.until(lambda: any(r.sent.layers == MIDDLE for r in eye.tracks.values()), PATIENCE)
+        code, out, err = await running.end()
+    assert code == 0, err
+    assert "made-up video of 30 fps in r0, r1" in err
+    assert "of the video of eye layer 0:0 is sent (begun)" in err
+    assert "layer 1" not in err
+    totals = out[out.index("in 3 s") :].splitlines()[1:]
+    assert [line.split()[0] for line in totals] == ["eye", "(sent)", "(sent)"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

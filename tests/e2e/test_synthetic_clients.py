@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 
 import pytest
 import pytest_asyncio
@@ -23,8 +24,11 @@ from clients.synthetic.clock import pacing_clock
 from clients.synthetic.reports import InboundReport
 from clients.synthetic.source import Outgoing, SyntheticSource
 from clients.synthetic.video import SyntheticVideo
+from labsfu.wire.base import ABSENT
+from labsfu.wire.ids import ConsumerId, ProducerId
 from labsfu.wire.rtp import ConsumerLayers, MediaKind
 from labsfu.wire.sfu import UpdateConsumerRequestPayload
+from labsfu.wire.socket import ConsumerLayersChanged
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.e2e]
 
@@ -192,6 +196,62 @@ async def test_a_receiver_gets_the_layers_that_it_prefers(url: str) -> None:
         assert last.frames.picture_id_jumps == 0
         assert last.packets_lost == 0
         assert last.nack_count == 0
+
+
+def is_sent(remote: RemoteTrack, spatial: int) -> bool:
+    return remote.sent.layers is not None and remote.sent.layers.spatial_layer == spatial
+
+
+def frames_of(remote: RemoteTrack, spatial: int) -> int:
+    return report(remote).frames.stamped_layers.get(spatial, 0)
+
+
+def has_frames(remote: RemoteTrack, spatial: int, count: int) -> bool:
+    return frames_of(remote, spatial) >= count
+
+
+def scores_of(client: LabClient, producer_id: ProducerId) -> dict[object, int]:
+    return {score.rid: score.score for score in client.publisher.scores.get(producer_id, ())}
+
+
+def changes_heard(client: LabClient, consumer_id: ConsumerId) -> list[tuple[int | None, str]]:
+    """The spatial layers and reasons that the server told, in order."""
+    signals = [event.message for event in client.events if isinstance(event.message, ConsumerLayersChanged)]
+    return [
+        (None if signal.layers is ABSENT else signal.layers.spatial_layer, signal.reason)
+        for signal in signals
+        if signal.id == consumer_id
+    ]
+
+
+async def test_layers_are_preferred_over_the_socket_and_the_client_is_told_what_comes(url: str) -> None:
+    async with (
+        LabClient(url, room="r", name="al", synthetic=True) as al,
+        LabClient(url, room="r", name="bo", synthetic=True, auto_subscribe=False) as bo,
+    ):
+        producer = await al.publish(SyntheticVideo(1, rids=("r0", "r1", "r2"), temporal_layers=2))
+        await bo.until(lambda: producer in bo.producers)
+        remote = await bo.subscribe(producer, preferred_layers=ConsumerLayers(spatial_layer=0))
+        await until(lambda: report(remote).frames.frames_decoded >= 10)
+        assert set(report(remote).frames.stamped_layers) == {0}
+        await al.until(lambda: scores_of(al, producer) == {"r0": 10, "r1": 10, "r2": 10}, PATIENCE)
+        for spatial in (2, 1):
+            before = frames_of(remote, spatial)
+            preferred = await bo.subscriber.set_preferred_layers(remote.consumer_id, spatial)
+            assert preferred == ConsumerLayers(spatial_layer=spatial, temporal_layer=1)
+            await bo.until(partial(is_sent, remote, spatial), PATIENCE)
+            assert remote.sent.reason == "preferred"
+            await until(partial(has_frames, remote, spatial, before + 10))
+        assert report(remote).frames.untrue == 0
+        heard = changes_heard(bo, remote.consumer_id)
+        assert heard[0] == (0, "begun")
+        assert [change for change in heard if change[1] == "preferred"] == [(2, "preferred"), (1, "preferred")]
+        assert remote.sent.score is not None
+        assert (remote.sent.score.score, remote.sent.score.producer_score) == (10, 10)
+        await bo.subscriber.pause(remote.consumer_id)
+        await bo.until(lambda: remote.sent.layers is None)
+        assert remote.sent.reason == "stopped"
+        assert not [event for event in al.events if isinstance(event.message, ConsumerLayersChanged)]
 
 
 async def test_an_encoder_that_raises_ends_its_client(url: str) -> None:

@@ -1,11 +1,11 @@
 """Rooms under random use, flows interleaved: nobody is told wrong, nothing is left, nothing is closed twice."""
 
 from collections import Counter
-from typing import Any
+from typing import Any, TypeAlias
 
 import hypothesis.strategies as st
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from labsfu.errors import CommandError
 from labsfu.rooms.wishes import ConnectionId, Hangup
@@ -18,6 +18,9 @@ from labsfu.wire.rtp import MediaKind
 from tests.support.fake_worker import CAPABILITIES, OPUS
 from tests.support.room_world import ROOM, Paused, World
 
+NewsBook: TypeAlias = dict[tuple[str, str], object]
+"""Layers or score, by the id that they are of and the name of the signal."""
+
 NAMES = st.sampled_from(["ann", "ben", "cyd", "dan"])
 
 
@@ -28,9 +31,11 @@ class View:
         self.open = False
         self.name: ParticipantId | None = None
         self.people: set[str] = set()
+        self.own: set[str] = set()
         self.producers: set[ProducerId] = set()
         self.screens: set[str] = set()
         self.consumers: set[str] = set()
+        self.news: NewsBook = {}
 
     def hear(self, item: wire.ServerMessage | Hangup) -> None:
         match item:
@@ -38,6 +43,7 @@ class View:
                 self.open, self.name = True, item.participant_id
                 self.people = {other.id for other in item.participants}
                 self.consumers = set(item.participant.consumer_ids)
+                self.own = set(item.participant.producer_ids)
             case wire.ParticipantJoined():
                 add(self.people, item.participant.id)
             case wire.ParticipantLeft():
@@ -46,14 +52,24 @@ class View:
                 add(self.producers, item.producer_id)
             case wire.ProducerRemoved() if item.participant_id != self.name:
                 self.producers.remove(item.producer_id)
+            case wire.ProducerRemoved():
+                self.own.remove(item.producer_id)
             case wire.ShareScreenStarted():
                 add(self.screens, item.participant_id)
             case wire.ShareScreenStopped():
                 self.screens.remove(item.participant_id)
             case wire.Consumed():
                 add(self.consumers, item.id)
+            case wire.Produced():
+                add(self.own, item.id)
             case wire.ConsumerClosed():
                 self.consumers.remove(item.id)
+            case wire.ConsumerLayersChanged() | wire.ConsumerScore():
+                assert item.id in self.consumers, "news of what it does not know"
+                self.news[item.id, type(item).__name__] = said(item)
+            case wire.ProducerScore():
+                assert item.id in self.own, "news of what it does not know"
+                self.news[item.id, type(item).__name__] = said(item)
             case Hangup():
                 assert self.open
                 self.open = False
@@ -67,6 +83,7 @@ class Watch:
         self.people: set[str] = set()
         self.sockets: set[str] = set()
         self.whereabouts = Whereabouts()
+        self.news: NewsBook = {}
 
     def see(self, event: events.Event) -> None:
         self.whereabouts.place(event)
@@ -83,8 +100,18 @@ class Watch:
                 add(self.sockets, event.participant_id)
             case events.SocketClosed():
                 self.sockets.remove(event.participant_id)
+            case events.ConsumerLayersChanged():
+                self.news[event.consumer_id, "ConsumerLayersChanged"] = said(event)
+            case events.ConsumerScored():
+                self.news[event.consumer_id, "ConsumerScore"] = said(event)
+            case events.ProducerScored():
+                self.news[event.producer_id, "ProducerScore"] = said(event)
             case events.ParticipantUpdated():
                 assert event.connected == (event.participant_id in self.sockets)
+
+
+def said(news: object) -> object:
+    return getattr(news, "score", None) or getattr(news, "layers", None)
 
 
 def add(known: set[Any], id_: str) -> None:
@@ -99,6 +126,25 @@ class RandomUse(RuleBasedStateMachine):
         self.views: dict[ConnectionId, View] = {}
         self.flows: list[Paused[Any]] = []
         self.watch = Watch()
+
+    @initialize(busy=st.booleans())
+    def begin_in_the_middle(self, busy: bool) -> None:
+        """Half of the time ann sends and ben receives already: alone, little would ever get so far."""
+        if busy:
+            self.make_busy()
+        self.world.engine.scores_at_once = True
+
+    def make_busy(self) -> None:
+        for name in ("ann", "ben"):
+            connection, flow = self.world.joining(name)
+            self.views[connection] = View()
+            flow.finish()
+            self.listen()
+        ann, ben = self.views
+        producer = self.world.produce(ann)
+        self.listen()
+        self.world.consume(ben, producer)
+        self.listen()
 
     # ------------------------------------------------------------------ what people do
 
@@ -157,6 +203,24 @@ class RandomUse(RuleBasedStateMachine):
             self.world.pump()
             self.listen()
 
+    @rule(data=st.data(), score=st.integers(1, 10))
+    def get_through_worse(self, data: st.DataObject, score: int) -> None:
+        engine = self.world.engine
+        known: list[tuple[Any, Any]] = [(engine.score_consumer, id_) for id_ in sorted(engine.consumers)]
+        known += [(engine.score_producer, id_) for id_ in sorted(engine.producers)]
+        if known:
+            tell, id_ = data.draw(st.sampled_from(known))
+            tell(id_, score)
+            self.world.pump()
+            self.listen()
+
+    @rule(data=st.data(), spatial=st.integers(0, 2))
+    def be_sent_other_layers(self, data: st.DataObject, spatial: int) -> None:
+        if known := sorted(self.world.engine.consumers):
+            self.world.engine.change_layers(data.draw(st.sampled_from(known)), spatial, "available")
+            self.world.pump()
+            self.listen()
+
     @rule(seconds=st.sampled_from([1.0, 10.0, 30.0]))
     def wait(self, seconds: float) -> None:
         self.world.now += seconds
@@ -170,6 +234,14 @@ class RandomUse(RuleBasedStateMachine):
             flow.step()
         self.listen()
 
+    @rule()
+    def the_engine_answers_all(self) -> None:
+        while any(not flow.done for flow in self.flows):
+            for flow in self.flows:
+                if not flow.done:
+                    flow.step()
+        self.listen()
+
     # ------------------------------------------------------------------ what must hold
 
     @invariant()
@@ -178,8 +250,7 @@ class RandomUse(RuleBasedStateMachine):
 
     @invariant()
     def a_watcher_knows_what_is_true(self) -> None:
-        while self.world.published:
-            self.watch.see(self.world.published.pop(0))
+        self.look()
         people = [p for room in self.world.rooms.rooms() for p in room.participants]
         assert self.watch.rooms == {room.id for room in self.world.rooms.rooms()}
         assert self.watch.people == {p.id for p in people}
@@ -187,6 +258,7 @@ class RandomUse(RuleBasedStateMachine):
 
     @invariant()
     def everyone_knows_what_is_true(self) -> None:
+        self.look()
         people = {p.id: p for room in self.world.rooms.rooms() for p in room.participants}
         for view in self.views.values():
             if view.open:
@@ -195,7 +267,13 @@ class RandomUse(RuleBasedStateMachine):
                 assert view.people <= {p.id for p in others}
                 assert view.producers == {id_ for p in others for id_ in p.producer_ids}
                 assert view.screens == {p.id for p in others if p.share_screen and p.id in view.people}
-                assert view.consumers == set(people[view.name].consumer_ids)
+                own, consumers = set(people[view.name].producer_ids), set(people[view.name].consumer_ids)
+                quiet = all(flow.done for flow in self.flows)  # else it may wait for the answer to a closing
+                assert view.own == own if quiet else view.own >= own
+                assert view.consumers == consumers if quiet else view.consumers >= consumers
+                for key in self.watch.news.keys() | view.news.keys():
+                    if key[0] in own | consumers:
+                        assert view.news.get(key) == self.watch.news.get(key)
 
     @invariant()
     def books_and_engine_agree_when_all_is_quiet(self) -> None:
@@ -211,11 +289,7 @@ class RandomUse(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """In the end everything goes, and nothing may be left of it."""
-        while any(not flow.done for flow in self.flows):
-            for flow in self.flows:
-                if not flow.done:
-                    flow.step()
-        self.listen()
+        self.the_engine_answers_all()
         self.everyone_knows_what_is_true()
         self.books_and_engine_agree_when_all_is_quiet()
         self.world.do(self.world.rooms.reset())
@@ -241,6 +315,10 @@ class RandomUse(RuleBasedStateMachine):
     def begin(self, flow: Any) -> None:  # noqa: ANN401 - a flow of whatever
         self.flows.append(self.world.start(flow))
         self.listen()
+
+    def look(self) -> None:
+        while self.world.published:
+            self.watch.see(self.world.published.pop(0))
 
     def listen(self) -> None:
         for connection, view in self.views.items():

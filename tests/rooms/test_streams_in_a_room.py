@@ -241,6 +241,40 @@ def test_a_producer_that_the_engine_closes_before_it_is_known_is_never_added(wor
     assert world.heard(ben) == []
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_what_a_connection_asked_for_that_a_newer_one_overtook_is_closed_again(world: World, lost: bool) -> None:
+    """Its `Init` did not name it, and the answer is nobody's."""
+    ann, ben = world.join("ann"), world.join("ben")
+    producer_id = world.produce(ann)
+    world.say(ben, wire.InitRequest(rtp_capabilities=CAPABILITIES))
+    asked = wire.ConsumeRequest(producer_id=producer_id), PRODUCE
+    flows = [world.start(world.rooms.receive(ben, request, world.now)) for request in asked]
+    if lost:
+        world.do(world.rooms.disconnected(ben, world.now, clean=False))
+    again = world.connection()
+    world.do(world.rooms.connect(again, ROOM, ParticipantId("ben")))
+    world.hush()
+    for flow in flows:
+        flow.finish()
+    assert world.told == {}
+    assert world.engine.consumers == {}
+    assert set(world.engine.producers) == {producer_id}
+    world.say(again, asked[0])
+    assert world.names(again) == ["Consumed"]
+
+
+def test_what_a_lost_connection_asked_for_is_named_by_the_next_init(world: World) -> None:
+    ann, ben = world.join("ann"), world.join("ben")
+    producer_id = world.produce(ann)
+    world.say(ben, wire.InitRequest(rtp_capabilities=CAPABILITIES))
+    flow = world.start(world.rooms.receive(ben, wire.ConsumeRequest(producer_id=producer_id), world.now))
+    world.do(world.rooms.disconnected(ben, world.now, clean=False))
+    flow.finish()
+    (consumer_id,) = world.engine.consumers
+    init = world.do(world.rooms.connect(world.connection(), ROOM, ParticipantId("ben")))
+    assert init.participant.consumer_ids == (consumer_id,)
+
+
 def test_connecting_transports_is_answered_at_once_and_works_once(world: World) -> None:
     ann = world.join("ann")
     world.hush()

@@ -11,7 +11,8 @@ from labsfu.wire.events import Event
 from labsfu.wire.feed import Happened
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, TransportId
 from labsfu.wire.payloads import ParticipantType, RoomType
-from labsfu.wire.rtp import MediaKind
+from labsfu.wire.rtp import ConsumerLayers, MediaKind
+from labsfu.wire.sfu import ConsumerScore, ProducerScore
 from labsfu.wire.stats import DropCount
 from labsfu.wire.transport import DtlsState, IceState
 
@@ -118,6 +119,46 @@ def test_every_event_has_its_line() -> None:
             "debug",
             "key frame requested",
             WHO | {"producer": "p", "ssrc": 7},
+        ),
+        (
+            events.ConsumerLayersChanged(
+                router_id=ROUTER,
+                consumer_id=CONSUMER,
+                layers=ConsumerLayers(spatial_layer=2, temporal_layer=1),
+                reason="preferred",
+            ),
+            "debug",
+            "consumer is sent other layers",
+            WHO | {"consumer": "c", "layers": "2:1", "reason": "preferred"},
+        ),
+        (
+            events.ConsumerLayersChanged(router_id=ROUTER, consumer_id=CONSUMER, reason="stopped"),
+            "debug",
+            "consumer is sent nothing",
+            WHO | {"consumer": "c"},
+        ),
+        (
+            events.ProducerScored(
+                router_id=ROUTER,
+                producer_id=PRODUCER,
+                score=(
+                    ProducerScore(encoding_idx=0, ssrc=7, rid="low", score=10),
+                    ProducerScore(encoding_idx=1, ssrc=8, score=4),
+                ),
+            ),
+            "debug",
+            "producer scored",
+            WHO | {"producer": "p", "score": "low:10,1:4"},
+        ),
+        (
+            events.ConsumerScored(
+                router_id=ROUTER,
+                consumer_id=CONSUMER,
+                score=ConsumerScore(score=9, producer_score=4, producer_scores=(10, 4)),
+            ),
+            "debug",
+            "consumer scored",
+            WHO | {"consumer": "c", "score": 9, "producer_score": 4},
         ),
         (
             events.PacketsDropped(

@@ -8,6 +8,7 @@ from labsfu.wire.events import Event
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, TransportId
 from labsfu.wire.payloads import RoomType
 from labsfu.wire.rtp import ConsumerLayers, MediaKind
+from labsfu.wire.sfu import ConsumerScore
 from labsfu.wire.transport import IceState
 
 ROUTER, ROOM, ADA, BEN = RouterId("r"), RoomId("tea"), ParticipantId("ada"), ParticipantId("ben")
@@ -52,10 +53,19 @@ def whereabouts() -> Whereabouts:
         (events.ConsumerPaused(router_id=ROUTER, consumer_id=CONSUMER), (ROOM, BEN)),
         (
             events.ConsumerLayersChanged(
-                router_id=ROUTER, consumer_id=CONSUMER, layers=ConsumerLayers(spatial_layer=1, temporal_layer=0)
+                router_id=ROUTER, consumer_id=CONSUMER, layers=ConsumerLayers(spatial_layer=1), reason="available"
             ),
             (ROOM, BEN),
         ),
+        (
+            events.ConsumerScored(
+                router_id=ROUTER,
+                consumer_id=CONSUMER,
+                score=ConsumerScore(score=9, producer_score=10, producer_scores=(10,)),
+            ),
+            (ROOM, BEN),
+        ),
+        (events.ProducerScored(router_id=ROUTER, producer_id=PRODUCER, score=()), (ROOM, ADA)),
         (events.KeyFrameRequested(router_id=ROUTER, producer_id=PRODUCER, ssrc=1), (ROOM, ADA)),
         (events.PacketsDropped(router_id=ROUTER, transport_id=RECEIVING, drops=()), (ROOM, ADA)),
         (events.PacketsDropped(router_id=ROUTER, producer_id=PRODUCER, drops=()), (ROOM, ADA)),

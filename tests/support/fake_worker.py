@@ -13,9 +13,11 @@ import trio
 
 from labsfu.errors import CommandError, Conflict, NotFound, Unsupported
 from labsfu.wire import commands, events
-from labsfu.wire.ids import ConsumerId, ProducerId, RouterId, TransportId, WorkerId
+from labsfu.wire.base import ABSENT, Absent
+from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RouterId, TransportId, WorkerId
 from labsfu.wire.payloads import WorkerInfo
 from labsfu.wire.rtp import (
+    ConsumerLayers,
     ConsumerType,
     MediaKind,
     ProducerType,
@@ -24,12 +26,15 @@ from labsfu.wire.rtp import (
     RtpCodecParameters,
     RtpParameters,
 )
+from labsfu.wire.sfu import ConsumerPayload, ConsumerScore, ProducerScore
 from labsfu.wire.stats import EngineCounts
 from labsfu.wire.transport import (
     DtlsFingerprint,
     DtlsParameters,
+    DtlsState,
     IceCandidate,
     IceParameters,
+    IceState,
     TransportOptions,
 )
 
@@ -72,11 +77,18 @@ class FakeConsumer:
     transport_id: TransportId
     producer_id: ProducerId
     paused: bool
+    preferred: ConsumerLayers | None = None
+    priority: int = 1
 
 
 @dataclass
 class FakeEngine:
-    """Carries commands out at once; `drain` gives the events. `refusals[type]` are raised first, one each time."""
+    """Carries commands out at once; `drain` gives the events. `refusals[type]` are raised first, one each time.
+
+    Attributes:
+        highest: the layers that every stream has at most; None: there are no layers.
+        scores_at_once: a stream has its first score before the answer that it is made.
+    """
 
     asked: list[commands.Command] = field(default_factory=list)
     refusals: dict[type[commands.Command], list[CommandError]] = field(default_factory=dict)
@@ -85,6 +97,8 @@ class FakeEngine:
     producers: dict[ProducerId, FakeProducer] = field(default_factory=dict)
     consumers: dict[ConsumerId, FakeConsumer] = field(default_factory=dict)
     closed: list[str] = field(default_factory=list)
+    highest: ConsumerLayers | None = None
+    scores_at_once: bool = False
     _events: list[events.EngineEvent] = field(default_factory=list)
     _numbers: count[int] = field(default_factory=lambda: count(1))
 
@@ -134,6 +148,8 @@ class FakeEngine:
                 self._pause_producer(command.producer_id, isinstance(command, commands.PauseProducer))
             case commands.PauseConsumer() | commands.ResumeConsumer():
                 self._pause_consumer(command.consumer_id, isinstance(command, commands.PauseConsumer))
+            case commands.UpdateConsumer():
+                return self._update_consumer(command)
             case commands.RequestKeyFrame():
                 self._found(self.consumers, "consumer", command.consumer_id)
             case commands.CloseProducer():
@@ -194,6 +210,24 @@ class FakeEngine:
         self.closed.append(consumer_id)
         self._events.append(events.ConsumerClosed(router_id=router_id, consumer_id=consumer_id, reason=reason))
 
+    # ------------------------------------------------------------------ what it says of its own accord
+
+    def score_producer(self, producer_id: ProducerId, score: int) -> None:
+        router_id = self.producers[producer_id].router_id
+        scores = (ProducerScore(encoding_idx=0, ssrc=7, score=score),)
+        self._events.append(events.ProducerScored(router_id=router_id, producer_id=producer_id, score=scores))
+
+    def score_consumer(self, consumer_id: ConsumerId, score: int) -> None:
+        router_id = self.consumers[consumer_id].router_id
+        scores = ConsumerScore(score=score, producer_score=10, producer_scores=(10,))
+        self._events.append(events.ConsumerScored(router_id=router_id, consumer_id=consumer_id, score=scores))
+
+    def change_layers(self, consumer_id: ConsumerId, spatial: int | None, reason: events.LayersReason) -> None:
+        router_id = self.consumers[consumer_id].router_id
+        layers = ABSENT if spatial is None else ConsumerLayers(spatial_layer=spatial, temporal_layer=0)
+        event = events.ConsumerLayersChanged(router_id=router_id, consumer_id=consumer_id, layers=layers, reason=reason)
+        self._events.append(event)
+
     # ------------------------------------------------------------------ makings
 
     def _create_router(self) -> commands.RouterCreated:
@@ -238,6 +272,8 @@ class FakeEngine:
                 media=command.kind,
             )
         )
+        if self.scores_at_once:
+            self.score_producer(producer_id, 10)
         return commands.Produced(producer_id=producer_id, type=ProducerType.SIMPLE)
 
     def _consume(self, command: commands.Consume) -> commands.Consumed:
@@ -245,7 +281,11 @@ class FakeEngine:
         producer = self._found(self.producers, "producer", command.producer_id)
         consumer_id = ConsumerId(self._uuid())
         self.consumers[consumer_id] = FakeConsumer(
-            command.router_id, command.transport_id, command.producer_id, command.paused
+            command.router_id,
+            command.transport_id,
+            command.producer_id,
+            command.paused,
+            self._cut(command.preferred_layers),
         )
         self._events.append(
             events.ConsumerMade(
@@ -256,6 +296,8 @@ class FakeEngine:
                 participant_id=command.participant_id,
             )
         )
+        if self.scores_at_once:
+            self.score_consumer(consumer_id, 10)
         return commands.Consumed(
             consumer_id=consumer_id,
             kind=producer.kind,
@@ -263,6 +305,47 @@ class FakeEngine:
             rtp_parameters=producer.rtp_parameters,
             producer_paused=producer.paused,
         )
+
+    def _cut(self, wanted: ConsumerLayers | Absent) -> ConsumerLayers | None:
+        """What is preferred of the layers there are."""
+        highest = self.highest
+        if highest is None or wanted is ABSENT:
+            return highest
+        assert isinstance(highest.temporal_layer, int)
+        temporal = highest.temporal_layer if wanted.temporal_layer is ABSENT else wanted.temporal_layer
+        return ConsumerLayers(
+            spatial_layer=min(wanted.spatial_layer, highest.spatial_layer),
+            temporal_layer=min(temporal, highest.temporal_layer),
+        )
+
+    def _update_consumer(self, command: commands.UpdateConsumer) -> commands.ConsumerShown:
+        consumer = self._found(self.consumers, "consumer", command.consumer_id)
+        if command.preferred_layers is not ABSENT:
+            consumer.preferred = self._cut(command.preferred_layers)
+        if command.priority is not ABSENT:
+            consumer.priority = command.priority
+        producer = self.producers[consumer.producer_id]
+        payload = ConsumerPayload(
+            id=command.consumer_id,
+            producer_id=consumer.producer_id,
+            router_id=consumer.router_id,
+            participant_id=ParticipantId("whoever"),
+            kind=producer.kind,
+            type=ConsumerType.SIMPLE,
+            rtp_parameters=producer.rtp_parameters,
+            paused=consumer.paused,
+            producer_paused=producer.paused,
+            score=ConsumerScore(score=10, producer_score=10, producer_scores=(10,)),
+            preferred_layers=ABSENT if consumer.preferred is None else consumer.preferred,
+            priority=consumer.priority,
+            transport_options=TransportOptions(
+                id=consumer.transport_id, ice_parameters=self._ice(), ice_candidates=(), dtls_parameters=DTLS
+            ),
+            ice_state=IceState.NEW,
+            dtls_state=DtlsState.NEW,
+            created_at=0,
+        )
+        return commands.ConsumerShown(consumer=payload)
 
     def _pause_producer(self, producer_id: ProducerId, paused: bool) -> None:
         producer = self._found(self.producers, "producer", producer_id)

@@ -9,10 +9,12 @@ from hypothesis import given
 
 from labsfu.errors import InvalidValue
 from labsfu.wire import events
-from labsfu.wire.base import to_json
+from labsfu.wire.base import ABSENT, to_json
 from labsfu.wire.events import EngineEvent, Event, RoomEvent
 from labsfu.wire.feed import Frame, Gap, Happened, Hello, decode_frame, encode_happened
-from labsfu.wire.ids import ParticipantId, ProducerId, RoomId, RouterId, TransportId
+from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, TransportId
+from labsfu.wire.rtp import ConsumerLayers
+from labsfu.wire.sfu import ConsumerScore, ProducerScore
 from labsfu.wire.stats import DropCount
 from labsfu.wire.transport import IceState
 
@@ -23,6 +25,24 @@ DROPPED = events.PacketsDropped(
     router_id=ROUTER, producer_id=ProducerId("p-1"), drops=(DropCount(reason="producer-paused", packets=9),)
 )
 LOST = events.SocketClosed(room_id=ROOM, participant_id=ADA, reason="lost")
+CONSUMER = ConsumerId("c-1")
+LAYERS = events.ConsumerLayersChanged(
+    router_id=ROUTER,
+    consumer_id=CONSUMER,
+    layers=ConsumerLayers(spatial_layer=2, temporal_layer=0),
+    reason="preferred",
+)
+STOPPED = events.ConsumerLayersChanged(router_id=ROUTER, consumer_id=CONSUMER, reason="stopped")
+P_SCORED = events.ProducerScored(
+    router_id=ROUTER,
+    producer_id=ProducerId("p-1"),
+    score=(ProducerScore(encoding_idx=0, ssrc=7, rid="r0", score=10), ProducerScore(encoding_idx=1, ssrc=8, score=4)),
+)
+C_SCORED = events.ConsumerScored(
+    router_id=ROUTER,
+    consumer_id=CONSUMER,
+    score=ConsumerScore(score=9, producer_score=4, producer_scores=(10, 4)),
+)
 ICE = events.IceStateChanged(
     router_id=ROUTER, transport_id=TransportId("t-1"), state=IceState.COMPLETED, remote="192.0.2.1:5000"
 )
@@ -60,6 +80,35 @@ ICE = events.IceStateChanged(
                 '"drops":[{"reason":"producer-paused","packets":9}],"roomId":"tea","participantId":"ada"}'
             ),
         ),
+        (
+            Happened(12, 1705, ROOM, ADA, LAYERS),
+            (
+                '{"seq":12,"at":1705,"kind":"consumer-layers","routerId":"r-1","consumerId":"c-1",'
+                '"layers":{"spatialLayer":2,"temporalLayer":0},"reason":"preferred","roomId":"tea","participantId":"ada"}'
+            ),
+        ),
+        (
+            Happened(13, 1706, ROOM, ADA, STOPPED),
+            (
+                '{"seq":13,"at":1706,"kind":"consumer-layers","routerId":"r-1","consumerId":"c-1",'
+                '"reason":"stopped","roomId":"tea","participantId":"ada"}'
+            ),
+        ),
+        (
+            Happened(14, 1707, ROOM, ADA, P_SCORED),
+            (
+                '{"seq":14,"at":1707,"kind":"producer-score","routerId":"r-1","producerId":"p-1",'
+                '"score":[{"encodingIdx":0,"ssrc":7,"rid":"r0","score":10},{"encodingIdx":1,"ssrc":8,"score":4}],'
+                '"roomId":"tea","participantId":"ada"}'
+            ),
+        ),
+        (
+            Happened(15, 1708, ROOM, ADA, C_SCORED),
+            (
+                '{"seq":15,"at":1708,"kind":"consumer-score","routerId":"r-1","consumerId":"c-1",'
+                '"score":{"score":9,"producerScore":4,"producerScores":[10,4]},"roomId":"tea","participantId":"ada"}'
+            ),
+        ),
     ],
 )
 def test_an_event_is_one_flat_object_that_says_nothing_twice(happened: Happened, text: str) -> None:
@@ -77,6 +126,14 @@ def test_an_event_is_one_flat_object_that_says_nothing_twice(happened: Happened,
 def test_hello_and_gap_as_they_are_written(frame: Frame, text: str) -> None:
     assert to_json(frame) == text.encode()
     assert decode_frame(text) == frame
+
+
+_LAYER = st.integers(0, 255)
+# Hypothesis does not know the bounds of msgspec's.
+st.register_type_strategy(
+    ConsumerLayers,
+    st.builds(ConsumerLayers, spatial_layer=_LAYER, temporal_layer=st.one_of(st.just(ABSENT), _LAYER)),
+)
 
 
 @given(st.one_of([st.from_type(type_) for type_ in get_args(Event)]), st.integers(1, 2**53))

@@ -52,7 +52,7 @@ class RtpListener:
         """Whether it is known whose this SSRC is."""
         return ssrc in self.streams or ssrc in self.repairs
 
-    def identify(self, arrival: Arrival) -> Producer:
+    def identify(self, arrival: Arrival) -> None:
         """Find out whose an SSRC is that was not seen before, and remember it in `streams` or `repairs`.
 
         Raises:
@@ -71,14 +71,13 @@ class RtpListener:
             raise Malformed("unknown-rid")
         if repairs:
             self._add_repair(producer, header.ssrc, encoding)
-            return producer
+            return
         codec = producer.codec(header.payload_type)
         if codec is None:
             raise Malformed("unknown-payload-type")
         if not header.payload_length:
             raise Malformed("padding-before-media")
         self._add_stream(producer, header.ssrc, codec, encoding)
-        return producer
 
     def _add_stream(self, producer: Producer, ssrc: int, codec: RtpCodecParameters, encoding: int) -> None:
         formers = [s for s in producer.streams.values() if s.encoding == encoding and s.ssrc != ssrc]

@@ -170,8 +170,9 @@ class MediaSession:
     def _receive_other(self, arrival: Arrival) -> bool:
         """A packet of an SSRC that is new, or that repairs another."""
         ssrc = arrival.header.ssrc
-        if not self._listener.knows(ssrc):
-            self._listener.identify(arrival).scored()
+        new = not self._listener.knows(ssrc)
+        if new:
+            self._listener.identify(arrival)
             self._link.hold(ssrc)  # its keys' state is kept as long as it is known
         known = self._listener.streams.get(ssrc)
         if known is not None:
@@ -180,6 +181,8 @@ class MediaSession:
         else:
             producer, repair = self._listener.repairs[ssrc]
             waiting = producer.receive_repair(repair, arrival)
+        if new:
+            producer.scored()
         if waiting:
             self.requests.key_frame(producer, arrival.now)
         return waiting

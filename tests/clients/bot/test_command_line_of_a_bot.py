@@ -10,6 +10,7 @@ from clients.bot.options import BotOptions, Words, read_options
 from clients.network import Direction
 from clients.network.presets import PRESETS
 from labsfu.errors import InvalidValue
+from labsfu.wire.rtp import ConsumerLayers
 
 
 def read(**words: object) -> BotOptions:
@@ -34,6 +35,14 @@ def test_what_is_said_is_read() -> None:
     assert options.token == "s3cret"
     assert read(size="720p", fps="29.97").size == (1280, 720)
     assert read(size="320x180").size == (320, 180)
+
+
+def test_layers_are_sent_and_preferred_as_said() -> None:
+    options = read()
+    assert (options.layers, options.prefer) == (None, None)
+    assert [read(synthetic=True, layers=str(count)).layers for count in (1, 2, 3)] == [1, 2, 3]
+    assert read(prefer="1").prefer == ConsumerLayers(spatial_layer=1)
+    assert read(synthetic=True, prefer="0:2").prefer == ConsumerLayers(spatial_layer=0, temporal_layer=2)
 
 
 def test_a_network_has_its_seed_or_one_of_its_own() -> None:
@@ -91,6 +100,17 @@ def test_a_name_becomes_an_id_that_a_server_takes(name: str, id_: str) -> None:
         ({"synthetic": True, "size": "360p"}, "--size"),
         ({"video": "none", "size": "360p"}, "--size"),
         ({"video": "none", "fps": "10"}, "--fps"),
+        ({"layers": "2"}, "--synthetic"),
+        ({"synthetic": True, "layers": "0"}, "--layers 0 is not 1 to 3"),
+        ({"synthetic": True, "layers": "4"}, "--layers 4 is not 1 to 3"),
+        ({"synthetic": True, "layers": "two"}, "--layers two"),
+        ({"synthetic": True, "layers": "²"}, "--layers ²"),
+        ({"synthetic": True, "layers": "2", "video": "none"}, "--layers"),
+        ({"prefer": "-1"}, "--prefer -1"),
+        ({"prefer": "256"}, "--prefer 256"),
+        ({"prefer": "0:256"}, "--prefer 0:256"),
+        ({"prefer": "1:"}, "--prefer 1:"),
+        ({"prefer": "high"}, "--prefer high"),
     ],
 )
 def test_a_wrong_word_is_named(words: dict[str, object], named: str) -> None:
