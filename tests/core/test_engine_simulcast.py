@@ -92,6 +92,35 @@ def test_a_layer_that_stops_is_followed_by_the_next_lower_one_and_comes_back() -
     call.assert_continuous()
 
 
+@pytest.mark.rfc("RFC 4585 6.3.1")
+def test_a_sender_that_heeds_no_request_soon_after_another_is_asked_again_soon() -> None:
+    """As libwebrtc's encoders: not within 300 ms of another request of the same source, whichever its encoding."""
+    call = Call()
+    call.run(30)
+    call.prefer(0)
+    call.run(2)
+    assert set(call.seen()[-2:]) == {"r0"}
+    call.prefer(1)
+    call.answers = False
+    call.run(8)
+    call.answers = True
+    call.run(7)
+    assert set(call.seen()[-2:]) == {"r1"}
+    call.assert_continuous()
+
+
+def test_switches_to_and_fro_do_not_make_time_run_ahead() -> None:
+    call = Call()
+    call.run(30)
+    first = header_of(call.receiver.rtp[-1]).timestamp
+    began = call.lab.now
+    for turn in range(40):
+        call.prefer(turn % 2)
+        call.run(5)
+    passed = (header_of(call.receiver.rtp[-1]).timestamp - first & 0xFFFFFFFF) / 90_000
+    assert passed == pytest.approx(call.lab.now - began, abs=0.005)
+
+
 def test_a_packet_of_the_right_stream_is_sent_again() -> None:
     call = Call()
     call.run(30)

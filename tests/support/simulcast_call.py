@@ -13,7 +13,7 @@ from tests.support.media import consume, header_of, payload_of, produce
 
 
 class Call:
-    """A sender of three layers, which answers key-frame requests with its next frame, and one receiver."""
+    """A sender of three layers, which answers key-frame requests with its next frame (unless told), and one receiver."""
 
     def __init__(self, parameters: RtpParameters | None = None) -> None:
         self.lab = Lab()
@@ -23,11 +23,13 @@ class Call:
         self.receiver, self.downstream = self.lab.connected_peer()
         self.consumed = consume(self.lab, self.downstream, self.producer)
         self._asked = 0
+        self.answers = True
 
     def run(self, frames: int, layers: tuple[int, ...] = (0, 1, 2)) -> None:
         for _ in range(frames):
             wanted = {p.media_ssrc for p in self.sender.rtcp[self._asked :] if isinstance(p, PictureLossIndication)}
             self._asked = len(self.sender.rtcp)
+            wanted = wanted if self.answers else set()
             for index in layers:
                 layer = self.layers[index]
                 for packet in layer.frame(key=layer.ssrc in wanted):

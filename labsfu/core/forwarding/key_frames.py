@@ -1,4 +1,4 @@
-"""Asking a sender for key frames: at once when wanted, again each second until one comes, on average once a second.
+"""Asking a sender for key frames: at once when wanted, again until one comes, on average at most once a second.
 
 RFC 4585 6.3.1 (PLI) leaves the timing to the receiver; mediasoup has one request outstanding for one second. Here a few
 may go out quickly, so that people who join one after the other see a picture at once, but no viewer can make a sender
@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 
+FIRST_WAIT = 0.35
+"""Seconds beyond the round trip that a first request may stay unanswered: libwebrtc's encoders heed none that comes less
+than 300 ms after another for the same source, whichever its encoding."""
+
 WAIT = 1.0
-"""Seconds that a request may stay unanswered before it is repeated."""
+"""Seconds that a repeated request may stay unanswered."""
 
 REPEATS = 10
 """How often a request is repeated before the sender is taken to have no key frame (an encoder at rest)."""
@@ -20,15 +24,19 @@ BURST = 4
 
 
 class KeyFrameRequests:
-    """The requests towards one incoming stream."""
+    """The requests towards one incoming stream.
 
-    __slots__ = ("_due", "_outstanding", "_repeats", "_sent")
+    Given: `round_trip` to the sender, seconds, to be set when it is known better.
+    """
+
+    __slots__ = ("_due", "_outstanding", "_repeats", "_sent", "round_trip")
 
     def __init__(self) -> None:
         self._due: float | None = None
         self._outstanding = False
         self._repeats = 0
         self._sent: deque[float] = deque(maxlen=BURST)
+        self.round_trip = 0.0
 
     def want(self, now: float) -> bool:
         """Somebody wants a key frame; True when a request must be sent now."""
@@ -72,4 +80,5 @@ class KeyFrameRequests:
     def _send(self, now: float) -> None:
         self._sent.append(now)
         self._outstanding = True
-        self._due = max(now + WAIT, self._allowed_at())
+        wait = WAIT if self._repeats else min(WAIT, FIRST_WAIT + self.round_trip)
+        self._due = max(now + wait, self._allowed_at())

@@ -15,7 +15,10 @@ from labsfu.core.sequence import distance32
 from labsfu.wire.events import LayersReason
 
 FRAME = 1 / 30
-"""Seconds by which a switch goes on where the clocks of two streams would lead it back in time."""
+"""Seconds by which what a stream sends goes on after its numbers began anew."""
+
+STEP = 1 / 1000
+"""Seconds by which a switch goes on where the key frame is of the picture that was sent last, or of one before."""
 
 
 class LayeredConsumer(Consumer):
@@ -28,6 +31,7 @@ class LayeredConsumer(Consumer):
     """
 
     __slots__ = (
+        "_ahead",
         "_last_timestamp",
         "_offset",
         "_past",
@@ -53,6 +57,7 @@ class LayeredConsumer(Consumer):
         self.pending: InboundStream | None = None
         self._rewriter = rewriter
         self._offset = 0
+        self._ahead = 0
         self._last_timestamp: int | None = None
         self._realigns = False
         self._run = 0
@@ -155,13 +160,16 @@ class LayeredConsumer(Consumer):
         old, last = self.stream, self._last_timestamp
         offset = 0
         if old is not None and not self._realigns:
-            offset = old.timestamp_at(now, unix_now) + self._offset - new.timestamp_at(now, unix_now)
+            offset = old.timestamp_at(now, unix_now) + self._offset - self._ahead - new.timestamp_at(now, unix_now)
+        self._ahead = 0
         if last is None:
             return offset
         ahead = distance32(timestamp + offset & 0xFFFFFFFF, last)
-        if ahead <= 0 or self._realigns:
-            offset += round(FRAME * new.clock_rate) - ahead
-        return offset
+        if self._realigns:
+            return offset + round(FRAME * new.clock_rate) - ahead
+        if ahead <= 0:  # for this run only: it must not add up from switch to switch
+            self._ahead = round(STEP * new.clock_rate) - ahead
+        return offset + self._ahead
 
     def relay(self, form: PacketForm, number: int, timestamp: int, key_frame: bool) -> bool:
         """As `Consumer.relay`, without the temporal layers that are not sent."""

@@ -51,6 +51,7 @@ class SenderRequests:
             self._key_frame_of(producer, stream, now)
 
     def _key_frame_of(self, producer: Producer, stream: InboundStream, now: float) -> None:
+        stream.key_frames.round_trip = self._round_trips.value or DEFAULT_ROUND_TRIP
         if self._link.up and not stream.ended and stream.key_frames.want(now):
             self._send_key_frame_request(producer, stream)
 

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from labsfu.core.forwarding.key_frames import BURST, REPEATS, WAIT, KeyFrameRequests
+from labsfu.core.forwarding.key_frames import BURST, FIRST_WAIT, REPEATS, WAIT, KeyFrameRequests
 
 
 def test_the_first_is_sent_at_once_and_others_wait() -> None:
     requests = KeyFrameRequests()
     assert requests.want(10.0)
     assert not requests.want(10.1)
-    assert requests.deadline() == 10.0 + WAIT
+    assert requests.deadline() == 10.0 + FIRST_WAIT
 
 
 def test_it_is_repeated_when_no_key_frame_comes() -> None:
     requests = KeyFrameRequests()
+    requests.round_trip = 0.1
     requests.want(10.0)
-    assert not requests.tick(10.9)
-    assert requests.tick(11.0)
-    assert not requests.tick(11.5)
-    assert requests.tick(12.0)
+    assert not requests.tick(10.44)
+    assert requests.tick(10.46)
+    assert not requests.tick(11.4)
+    assert requests.tick(11.5)
+    assert not requests.tick(12.4)
+    assert requests.tick(12.5)
+
+
+def test_a_long_round_trip_is_waited_for_but_no_longer_than_for_any_repetition() -> None:
+    requests = KeyFrameRequests()
+    requests.round_trip = 5.0
+    requests.want(10.0)
+    assert requests.deadline() == 10.0 + WAIT
 
 
 def test_it_is_repeated_though_others_ask_all_the_time() -> None:
