@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.async_api import ConsoleMessage, Page
 
+from clients.media.pattern import PatternReading
+
 PATIENCE = 20.0
 """Seconds that any single expectation may take."""
 
@@ -24,6 +26,23 @@ class Shown:
     seconds: float
     size: tuple[int, int]
     frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """A picture that a video element presented.
+
+    Attributes:
+        at: when, in seconds of the epoch.
+        timestamp: RTP timestamp, 32 bits.
+        size: width and height.
+        said: what its strip says, microseconds of the epoch; None where it cannot be read or was not looked at.
+    """
+
+    at: float
+    timestamp: int
+    size: tuple[int, int]
+    said: PatternReading | None
 
 
 class Tab:
@@ -65,6 +84,30 @@ class Tab:
         """Send noise as video in one encoding of at most `max_bitrate` bit/s; the producer's id."""
         noise = {"width": size[0], "height": size[1], "frameRate": frame_rate, "maxBitrate": max_bitrate}
         return str(await self.ask("noise => lab.publishNoise(noise)", noise))
+
+    async def publish_simulcast(
+        self, size: tuple[int, int], frame_rate: float, max_bitrates: Sequence[int], source: int
+    ) -> str:
+        """Send pictures with a strip that names `source`, in encodings of at most so many bit/s; the producer's id.
+
+        Each encoding is twice as wide and high as the one before; the last one is of `size`.
+        """
+        above = range(len(max_bitrates) - 1, -1, -1)
+        encodings = [
+            {"maxBitrate": most, "scaleResolutionDownBy": 2**n} for most, n in zip(max_bitrates, above, strict=True)
+        ]
+        pictures = {"width": size[0], "height": size[1], "frameRate": frame_rate, "source": source}
+        return str(await self.ask("what => lab.publishSimulcast(what)", {**pictures, "encodings": encodings}))
+
+    async def sent_layers(self) -> dict[str, dict[str, Any]]:
+        """Our outbound-rtp stats of each encoding of our pictures, by rid."""
+        return dict(await self.ask("() => lab.sentLayers()"))
+
+    async def prefer(self, other: str, spatial: int, temporal: int | None = None) -> float:
+        """Ask for layers of somebody's pictures, and wait for the answer; when it was asked, seconds of the epoch."""
+        layers = {"spatialLayer": spatial} | ({} if temporal is None else {"temporalLayer": temporal})
+        said = await self.ask("([who, layers]) => lab.setPreferredLayers(who, layers)", [other, layers])
+        return float(said["at"]) / 1000
 
     async def ask(self, script: str, argument: object = None) -> Any:  # noqa: ANN401 - what JavaScript gives
         """Evaluate a function of `argument` on the page; a promise is awaited.
@@ -116,16 +159,20 @@ class Tab:
         said = await self.ask("who => lab.person(who).stamped()", other)
         return _luma(said), said["rtpTimestamp"]
 
-    async def watch(self, other: str) -> None:
-        """Note of each picture of somebody from now on when it is presented."""
-        await self.ask("who => lab.person(who).watch()", other)
+    async def watch(self, other: str, *, reading: bool = False) -> None:
+        """Note of each picture of somebody from now on when it is presented, and what it says if it is to be read."""
+        await self.ask("([who, reading]) => lab.person(who).watch({ reading })", [other, reading])
+
+    async def presented(self, other: str) -> list[Presented]:
+        """What `watch` noted so far."""
+        return [_presented(note) for note in await self.ask("who => lab.person(who).watched", other)]
 
     async def watched(self, other: str) -> dict[int, float]:
         """What `watch` noted so far: when a picture was first presented (monotonic seconds), by RTP timestamp."""
         offset = min([await self._clock_offset() for _ in range(5)])
         times: dict[int, float] = {}
-        for presented, timestamp in await self.ask("who => lab.person(who).watched", other):
-            times.setdefault(timestamp, presented / 1000 + offset)
+        for picture in await self.presented(other):
+            times.setdefault(picture.timestamp, picture.at + offset)
         return times
 
     async def hears_pitch(self, other: str, hz: float, within: float = 8.0) -> None:
@@ -141,13 +188,19 @@ class Tab:
         return [*self.complaints, *await self.ask("() => lab.failures")]
 
     async def _clock_offset(self) -> float:
-        """Seconds from the page's clock to ours, and as much more as the answer took to get here."""
-        said = await self.ask("() => performance.now()")
+        """Seconds from the page's epoch to our monotonic clock, and as much more as the answer took to get here."""
+        said = await self.ask("() => performance.timeOrigin + performance.now()")
         return time.monotonic() - float(said) / 1000
 
     def _note(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self.complaints.append(message.text)
+
+
+def _presented(note: dict[str, Any]) -> Presented:
+    said = note["said"]
+    reading = None if said is None else PatternReading(said["source"], said["frame"], said["capturedUs"])
+    return Presented(note["at"] / 1000, note["rtpTimestamp"], (note["width"], note["height"]), reading)
 
 
 def _luma(said: dict[str, Any]) -> NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 /** A participant in a browser: mediasoup-client on labsfu's participant socket. Tests drive it through `window.lab`. */
 import { Device } from "mediasoup-client";
 
+import { Camera } from "./camera.js";
 import { noiseTrack } from "./noise.js";
 import { Person } from "./person.js";
 import { ParticipantSocket } from "./socket.js";
@@ -15,6 +16,9 @@ class Lab {
   participants = new Set();
   /** The consumers that ended: {id, participantId, kind, trackState}. */
   ended = [];
+  /** What we were told of layers and scores: {at, action, …}, `at` in milliseconds of the epoch. */
+  told = [];
+  #camera;
   #device = new Device({ handlerName: "Chrome111" });
   #socket;
   #sending;
@@ -72,8 +76,30 @@ class Lab {
     return producer.id;
   }
 
+  /**
+   * Send a camera's pictures, {width, height, frameRate, source}, in several `encodings`, the smallest first; gives the
+   * producer's id. What comes of a stream before is stopped.
+   */
+  async publishSimulcast({ encodings, ...pictures }) {
+    this.#camera?.stop();
+    this.#camera = new Camera(pictures);
+    const bitrate = encodings.reduce((sum, { maxBitrate }) => sum + maxBitrate, 0);
+    const codecOptions = { videoGoogleStartBitrate: bitrate / 1000 }; // all layers at once, from the first picture on
+    const producer = await this.#sending.produce({ track: this.#camera.track, encodings, codecOptions });
+    this.#producers.set("video", producer);
+    return producer.id;
+  }
+
+  /** Ask for layers, {spatialLayer, temporalLayer?}, of somebody's pictures; gives the answer, and when we asked. */
+  async setPreferredLayers(participantId, layers) {
+    const { consumer } = this.#consumer(participantId, "video");
+    const at = now();
+    return { at, answer: await this.#socket.request("SetPreferredLayers", { id: consumer.id, layers }) };
+  }
+
   /** Leave and close all. */
   async leave() {
+    this.#camera?.stop();
     await this.#socket.close();
     this.#sending.close();
     this.#receiving.close();
@@ -87,6 +113,13 @@ class Lab {
   /** Our outbound-rtp stats of a kind, or those of another type that belong to it; null while there are none. */
   async sent(kind, type = "outbound-rtp") {
     return pick(await this.#producers.get(kind).getStats(), type);
+  }
+
+  /** The same of each encoding of our pictures, by rid. */
+  async sentLayers() {
+    const report = await this.#producers.get("video").getStats();
+    const layers = [...report.values()].filter(({ type, rid }) => type === "outbound-rtp" && rid !== undefined);
+    return Object.fromEntries(layers.map((layer) => [layer.rid, layer]));
   }
 
   /** The inbound-rtp stats of a stream that we receive; null while there is none. */
@@ -164,6 +197,11 @@ class Lab {
       case "ConsumerClosed":
         this.#end(({ consumer }) => consumer.id === signal.id);
         break;
+      case "ConsumerLayersChanged":
+      case "ConsumerScore":
+      case "ProducerScore":
+        this.told.push({ at: now(), ...signal });
+        break;
       case "Error":
         this.failures.push(`${signal.requestAction}: ${signal.type} ${signal.detail}`);
         break;
@@ -197,6 +235,11 @@ class Lab {
       }
     }
   }
+}
+
+/** Milliseconds of the epoch, to the microsecond or so. */
+function now() {
+  return performance.timeOrigin + performance.now();
 }
 
 function reach(options, at) {

@@ -1,5 +1,7 @@
 /** Somebody on the page: a video element that plays what is received, and what can be seen and heard of it. */
 
+import { StripReader } from "./pattern.js";
+
 const FFT_SIZE = 8192; // 5.9 Hz a bin at 48 kHz; the tones of the bots are at least 40 Hz apart
 
 let context;
@@ -16,6 +18,9 @@ export class Person {
     const caption = document.createElement("figcaption");
     caption.textContent = name;
     Object.assign(this.#video, { srcObject: this.#stream, autoplay: true, playsInline: true, muted });
+    this.#video.onresize = () => {
+      caption.textContent = `${name} ${this.#video.videoWidth}×${this.#video.videoHeight}`;
+    };
     this.#figure.append(this.#video, caption);
     document.querySelector("#people").append(this.#figure);
   }
@@ -60,10 +65,15 @@ export class Person {
     });
   }
 
-  /** Note of each picture from now on when it is presented (as performance.now()), and its RTP timestamp. */
-  watch() {
-    const note = (_, { presentationTime, rtpTimestamp }) => {
-      this.watched.push([presentationTime, rtpTimestamp]);
+  /**
+   * Note of each picture from now on when it is presented (milliseconds of the epoch), its RTP timestamp, its size and,
+   * if it is to be read, what it says: null where nothing can be read.
+   */
+  watch({ reading = false } = {}) {
+    const strip = reading ? new StripReader() : null;
+    const note = (_, { presentationTime, rtpTimestamp, width, height }) => {
+      const at = performance.timeOrigin + presentationTime;
+      this.watched.push({ at, rtpTimestamp, width, height, said: strip?.read(this.#video, width, height) ?? null });
       this.#video.requestVideoFrameCallback(note);
     };
     this.#video.requestVideoFrameCallback(note);
