@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import deque
 
 FIRST_WAIT = 0.35
-"""Seconds beyond the round trip that a first request may stay unanswered: libwebrtc's encoders heed none that comes less
-than 300 ms after another for the same source, whichever its encoding."""
+"""Seconds beyond the round trip that a first request may stay unanswered: libwebrtc's encoders heed none that comes
+less than 300 ms after another for the same source, whichever its encoding."""
 
 WAIT = 1.0
 """Seconds that a repeated request may stay unanswered."""

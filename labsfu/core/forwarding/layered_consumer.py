@@ -20,6 +20,10 @@ FRAME = 1 / 30
 STEP = 1 / 1000
 """Seconds by which a switch goes on where the key frame is of the picture that was sent last, or of one before."""
 
+MAX_BACK = 0.075
+"""Seconds by which a key frame may be older than what was sent last; of an older one another is awaited (mediasoup 3.4:
+75 ms), once: the next one is taken as it is."""
+
 
 class LayeredConsumer(Consumer):
     """Sends one of the producer's streams at a time, and of it the temporal layers that are wanted.
@@ -36,6 +40,7 @@ class LayeredConsumer(Consumer):
         "_offset",
         "_past",
         "_realigns",
+        "_refused",
         "_rewriter",
         "_run",
         "_run_begins",
@@ -60,6 +65,7 @@ class LayeredConsumer(Consumer):
         self._ahead = 0
         self._last_timestamp: int | None = None
         self._realigns = False
+        self._refused = False
         self._run = 0
         self._run_begins = 0
         self._past: tuple[PastRun, ...] = ()
@@ -104,14 +110,23 @@ class LayeredConsumer(Consumer):
         if wanted is None:
             self._aim()
         new = wanted is not None and wanted is not self.pending
+        self._refused = self._refused and not new
         self.pending = wanted
         return self.active and (new or (stream is not None and self._awaits_key_frame))
 
     def replace(self, former: InboundStream, stream: InboundStream) -> None:
         """An encoding goes on as another stream."""
-        self._past = tuple(run for run in self._past if run.stream is not former)
+        self.forget(former)
         if self.pending is former or (self.stream is former and self.pending is None):
             self.pending = stream
+
+    def forget(self, stream: InboundStream) -> None:
+        """What was sent of a stream before the last switch has no place any more: it is gone, or began anew."""
+        self._past = tuple(run for run in self._past if run.stream is not stream)
+
+    def left_at(self, stream: InboundStream) -> int:
+        """The last number that was sent of a stream before the consumer went over to another; negative if none was."""
+        return max((run.last for run in self._past if run.stream is stream), default=-1)
 
     def resync(self) -> None:
         """As `Consumer.resync`: nothing that came before has a place any more."""
@@ -130,22 +145,28 @@ class LayeredConsumer(Consumer):
         if self._rewriter is not None and self.layers.spatial >= 0:
             self._rewriter.target_temporal = self.layers.temporal
 
-    def switch(self, timestamp: int, now: float, unix_now: float) -> None:
-        """Go over to `pending`, whose key frame has this RTP timestamp.
+    def switch(self, number: int, timestamp: int, now: float, unix_now: float) -> bool:
+        """Go over to `pending`, whose key frame has this extended number and RTP timestamp; False if it is of the past.
 
         Both streams' timestamps are brought to one clock: the sender's, by its reports, else that of their arrival.
         """
         new = self.pending
-        if new is None:
-            return
+        if new is None or number <= self.left_at(new):
+            return False
+        offset, behind = self._offset_to(new, timestamp, now, unix_now)
+        if behind > MAX_BACK * new.clock_rate and not self._refused:
+            self._refused = True
+            return False
         past = self._ended_run()
-        self._offset = self._offset_to(new, timestamp, now, unix_now) & 0xFFFFFFFF
+        self._ahead = behind
+        self._offset = offset + behind & 0xFFFFFFFF
         self.stream, self.pending = new, None
-        self._realigns = False
+        self._realigns = self._refused = False
         self._aim()
         self.score = Score()
         super().begin_anew()
         self._past = past
+        return True
 
     def _ended_run(self) -> tuple[PastRun, ...]:
         """The runs that are kept, with the one that ends now: the present stream up to the last packet sent."""
@@ -155,21 +176,18 @@ class LayeredConsumer(Consumer):
         run = PastRun(self.stream, self._sequence.copy(), rewriter, self._offset, self._run_begins)
         return (*self._past, run)[-KEPT:]
 
-    def _offset_to(self, new: InboundStream, timestamp: int, now: float, unix_now: float) -> int:
-        """What to add to a stream's timestamps, so that they go on from those sent."""
+    def _offset_to(self, new: InboundStream, timestamp: int, now: float, unix_now: float) -> tuple[int, int]:
+        """What to add to a stream's timestamps to bring them to our clock, and in this run to go on from those sent."""
         old, last = self.stream, self._last_timestamp
         offset = 0
         if old is not None and not self._realigns:
             offset = old.timestamp_at(now, unix_now) + self._offset - self._ahead - new.timestamp_at(now, unix_now)
-        self._ahead = 0
         if last is None:
-            return offset
+            return offset, 0
         ahead = distance32(timestamp + offset & 0xFFFFFFFF, last)
         if self._realigns:
-            return offset + round(FRAME * new.clock_rate) - ahead
-        if ahead <= 0:  # for this run only: it must not add up from switch to switch
-            self._ahead = round(STEP * new.clock_rate) - ahead
-        return offset + self._ahead
+            return offset + round(FRAME * new.clock_rate) - ahead, 0
+        return offset, round(STEP * new.clock_rate) - ahead if ahead <= 0 else 0
 
     def relay(self, form: PacketForm, number: int, timestamp: int, key_frame: bool) -> bool:
         """As `Consumer.relay`, without the temporal layers that are not sent."""

@@ -76,6 +76,10 @@ class LayeredProducer(Producer):
         """Whether some consumer is being sent a stream, or is going over to it."""
         return any(stream in (consumer.stream, consumer.pending) for consumer in self._layered() if consumer.active)
 
+    def left_at(self, stream: InboundStream) -> int:
+        """The last number of a stream that somebody was sent who went over to another; negative when nobody did."""
+        return max((consumer.left_at(stream) for consumer in self._layered() if consumer.active), default=-1)
+
     def awaited(self) -> list[InboundStream]:
         """The streams of which somebody waits for a key frame."""
         waiting = [consumer for consumer in self._layered() if consumer.wants_key_frame]
@@ -167,15 +171,14 @@ class LayeredProducer(Producer):
                     continue
                 wanted = True
                 if consumer.pending is stream and fits:
-                    if key_frame:
-                        consumer.switch(timestamp, arrival.now, arrival.unix_now)
-                    else:
-                        waiting = True
-                if consumer.stream is not stream:
-                    if late and fits:
-                        consumer.relay_late(stream, form, number, timestamp)
+                    switches = key_frame and consumer.switch(number, timestamp, arrival.now, arrival.unix_now)
+                    waiting = waiting or not switches
+                taken = taken or consumer.stream is stream
+                if late and fits and consumer.left_at(stream) >= number:
+                    consumer.relay_late(stream, form, number, timestamp)
                     continue
-                taken = True
+                if consumer.stream is not stream:
+                    continue
                 if consumer.layers.spatial < 0:
                     continue
                 if not fits:
@@ -197,8 +200,14 @@ class LayeredProducer(Producer):
         for group in self._groups.values():
             group.form.render(arrival, payload_type, abs_send_time_from_seconds(arrival.unix_now))
             for consumer in group.consumers:
-                if isinstance(consumer, LayeredConsumer) and consumer.active and consumer.stream is not stream:
+                if isinstance(consumer, LayeredConsumer) and consumer.active and consumer.left_at(stream) >= number:
                     consumer.relay_late(stream, group.form, number, arrival.header.timestamp)
+
+    def _begin_anew(self, stream: InboundStream) -> None:
+        """As `Producer._begin_anew`, also for those who were sent the stream before."""
+        for consumer in self._layered():
+            consumer.forget(stream)
+        super()._begin_anew(stream)
 
     def _origin_of(self, consumer: Consumer, output: int) -> tuple[InboundStream | None, int]:
         """As `Producer._origin_of`; what was sent before a switch is of another stream."""

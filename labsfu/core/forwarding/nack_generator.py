@@ -65,10 +65,13 @@ class NackGenerator:
         self._reset_at = -1
         self.next_number = number + 1
 
-    def reset(self) -> None:
-        """Miss nothing; numbers skipped between now and the next packet will not be missing either."""
-        self._missing.clear()
-        self._deadline = None
+    def reset(self, wanted_to: int = -1) -> None:
+        """Miss nothing after `wanted_to`, nor what is skipped between now and the next packet."""
+        missing = self._missing
+        while missing and next(reversed(missing)) > wanted_to:
+            missing.popitem()
+        if not missing:
+            self._deadline = None
         self._overflowed = False
         self._reset_at = self.next_number
 

@@ -16,16 +16,17 @@ class PastRun:
     """Gives packets of a run that is over the numbers that they have in it, sent late or sent again.
 
     Given: the stream; how its numbers and descriptors were rewritten at the end, which nobody else may change; what
-    was added to its timestamps; the first number that has a place among the PictureIDs.
+    was added to its timestamps; the first number that has a place among the PictureIDs. Derived: its `last` number.
     """
 
-    __slots__ = ("_begins", "_rewriter", "_sequence", "offset", "stream")
+    __slots__ = ("_begins", "_rewriter", "_sequence", "last", "offset", "stream")
 
     def __init__(
         self, stream: InboundStream, sequence: SequenceMap, rewriter: Vp8Rewriter | None, offset: int, begins: int
     ) -> None:
         self.stream = stream
         self.offset = offset
+        self.last = sequence.highest
         self._sequence = sequence
         self._rewriter = rewriter
         self._begins = begins

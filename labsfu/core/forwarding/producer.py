@@ -193,6 +193,10 @@ class Producer:
         """Whether some consumer is being sent a stream, or would be."""
         return stream.ssrc in self.streams and any(consumer.active for consumer in self.consumers.values())
 
+    def left_at(self, stream: InboundStream) -> int:  # noqa: ARG002 - none is ever left, here
+        """The last number of a stream that somebody was sent who went over to another; negative when nobody did."""
+        return -1
+
     def awaited(self) -> list[InboundStream]:
         """The streams of which somebody waits for a key frame."""
         return list(self.streams.values())

@@ -68,7 +68,10 @@ class SenderRequests:
         self._requested(producer, ssrc)
 
     def tick(self, now: float) -> None:
-        """Repeat key-frame requests, ask for missing packets; for whom nobody watches, neither."""
+        """Repeat key-frame requests, ask for missing packets; for what nobody watches, neither.
+
+        Of a stream that somebody went over from, only what is missing from before.
+        """
         for producer in self._producers.values():
             if producer.tick(now):
                 self.key_frame(producer, now)
@@ -76,9 +79,8 @@ class SenderRequests:
             if producer.paused or stream.ended or not producer.watches(stream):
                 stream.key_frames.forget()
                 if stream.nack is not None:
-                    stream.nack.reset()
-                continue
-            if stream.key_frames.tick(now):
+                    stream.nack.reset(-1 if producer.paused or stream.ended else producer.left_at(stream))
+            elif stream.key_frames.tick(now):
                 self._send_key_frame_request(producer, stream)
             self._ask_for_missing(producer, stream, now)
 

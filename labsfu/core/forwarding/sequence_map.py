@@ -38,6 +38,11 @@ class SequenceMap:
         """Whether input numbers have a meaning now."""
         return self._synced
 
+    @property
+    def highest(self) -> int:
+        """The highest input number that was mapped or dropped; negative before the first."""
+        return self._highest_in
+
     def unsync(self) -> None:
         """Forget the input: what comes next must `sync` first."""
         self._synced = False

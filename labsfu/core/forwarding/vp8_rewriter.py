@@ -190,7 +190,10 @@ class Vp8Rewriter:
         if self._leaves_out(descriptor, number):
             self._pictures.drop(number)
             return False
-        return self._pictures.map(number) != DROPPED
+        if self._pictures.map(number) == DROPPED:
+            return False
+        self._count_base_layer(descriptor.tl0_picture_index)
+        return True
 
     def _leaves_out(self, descriptor: Vp8PayloadDescriptor, number: int) -> bool:
         """Whether the frame is of a layer that was not sent when its turn was."""
@@ -204,10 +207,13 @@ class Vp8Rewriter:
             return False
         if self._newest < 0:
             self.temporal = self.target_temporal
-        tl0 = descriptor.tl0_picture_index
+        self._count_base_layer(descriptor.tl0_picture_index)
+        return True
+
+    def _count_base_layer(self, tl0: int) -> None:
+        """A TL0PICIDX (negative: none) was sent that may not be newer than those before."""
         if tl0 >= 0:
             self._tl0_sent += max((tl0 + self._tl0_move - self._tl0_sent + 0x80 & 0xFF) - 0x80, 0)
-        return True
 
     def _find(self, descriptor: Vp8PayloadDescriptor) -> int:
         """The output PictureID of the last frame that came with this one's; DROPPED if it was not sent."""
