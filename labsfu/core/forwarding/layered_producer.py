@@ -13,11 +13,16 @@ from labsfu.wire.base import ABSENT, Absent, JsonObject
 from labsfu.wire.events import LayersReason
 from labsfu.wire.rtp import ConsumerLayers, RtpParameters
 
-DEAD_AFTER = 1.0
-"""Seconds by which an encoding may lie behind the others of its source before it is taken to have stopped. A source
-that is at rest stops them all, which says nothing (mediasoup waits for 1.5 s of silence, 3.6)."""
+DEAD_AFTER = 0.6
+"""Seconds by which an encoding may lie behind the others of its source before it is taken to have stopped: with a round
+trip to the sender for a key frame of another, less than a second without pictures. A source that is at rest stops them
+all, which says nothing (mediasoup waits for 1.5 s of silence, 3.6)."""
 
-CHECK = 0.25
+STEADY, STEADY_GAP = 0.7, 0.3
+"""Seconds for which one that had stopped must come again before it counts, never lying behind by more than the gap: so
+that an encoding of a picture a second is left once, and not entered and left all the time."""
+
+CHECK = 0.1
 """Seconds between two looks at which encodings are alive."""
 
 
@@ -27,7 +32,7 @@ class LayeredProducer(Producer):
     Given: as `Producer`, how many temporal layers each encoding has.
     """
 
-    __slots__ = ("_alive", "_check_at", "_temporal_layers")
+    __slots__ = ("_alive", "_check_at", "_stopped", "_temporal_layers")
 
     def __init__(
         self,
@@ -42,6 +47,8 @@ class LayeredProducer(Producer):
         names = {codec.mime_type.lower() for codec in terms.rtp_parameters.codecs}
         self._numbered = names <= {"video/vp8", "video/rtx"}
         self._alive: frozenset[int] = frozenset()
+        self._stopped: dict[int, float | None] = {}
+        """The encodings that had stopped, and since when each comes again."""
         self._check_at: float | None = None
 
     def change(self, parameters: RtpParameters) -> None:
@@ -145,14 +152,34 @@ class LayeredProducer(Producer):
 
     def _look(self, now: float) -> bool:
         newest = max((stream.last_arrival for stream in self.streams.values()), default=now)
-        alive = frozenset(s.encoding for s in self.streams.values() if newest - s.last_arrival < DEAD_AFTER)
+        rested = self._check_at is None  # until now: what is not there yet may still be on its way
+        alive = frozenset(
+            stream.encoding
+            for stream in self.streams.values()
+            if self._comes(stream.encoding, 0.0 if rested else newest - stream.last_arrival, now)
+        )
+        alive = alive or frozenset(s.encoding for s in self.streams.values() if newest - s.last_arrival < DEAD_AFTER)
         at_rest = now - newest > DEAD_AFTER or len(self.rtp_parameters.encodings) == 1
-        self._check_at = None if at_rest else now + CHECK
+        self._check_at = None if at_rest else now + (DEAD_AFTER if rested else CHECK)
         if alive == self._alive:
             return False
         self._alive = alive
         self.scored()
         return self.retarget_all()
+
+    def _comes(self, encoding: int, behind: float, now: float) -> bool:
+        """Whether an encoding that lies so many seconds behind the others counts as alive."""
+        stopped = self._stopped
+        if encoding not in stopped and behind < DEAD_AFTER:
+            return True
+        if encoding not in stopped or behind >= STEADY_GAP:
+            stopped[encoding] = None
+            return False
+        since = stopped[encoding] = now if stopped[encoding] is None else stopped[encoding]
+        if since is None or now - since < STEADY:
+            return False
+        del stopped[encoding]
+        return True
 
     # ---------------------------------------------------------------- packets
 
