@@ -13,7 +13,7 @@ from tests.support.media import consume, header_of, payload_of, produce
 
 
 class Call:
-    """A sender of three layers, which answers key-frame requests with its next frame (unless told), and one receiver."""
+    """A sender of three layers, which answers key-frame requests with its next frame if `answers`, and one receiver."""
 
     def __init__(self, parameters: RtpParameters | None = None) -> None:
         self.lab = Lab()
