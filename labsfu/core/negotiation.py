@@ -153,7 +153,7 @@ def make_consumer(
             source_active=producer.active,
             rtx=rtx,
         )
-    numbered = parameters.codecs[0].mime_type.lower() == "video/vp8"
+    numbered = any(codec.mime_type.lower() == "video/vp8" for codec in parameters.codecs)
     return LayeredConsumer(
         names,
         terms.kind,
@@ -165,6 +165,7 @@ def make_consumer(
         source_active=producer.active,
         rtx=rtx,
         preferred=producer.wanted(command.preferred_layers),
+        highest_temporal=producer.highest.temporal,
         rewriter=Vp8Rewriter(producer.highest.temporal) if numbered else None,
     )
 

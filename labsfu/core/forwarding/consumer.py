@@ -32,6 +32,9 @@ HEADERS = 40
 NACK_RATE, NACK_BURST = 1000, 500
 """Packets that a receiver may ask for, a second and at once: far more than a path that is of any use loses."""
 
+SCORE_RATE, SCORE_BURST = 1, 8
+"""Changes of a score that are told, a second and at once: a peer decides how often there is one."""
+
 FormKey: TypeAlias = tuple[Extensions, int, frozenset[int]]
 """Header extensions, length of the MID, payload types: what decides in which form a consumer takes packets."""
 
@@ -110,6 +113,7 @@ class Consumer:
         "rtp_parameters",
         "rtx",
         "score",
+        "scores_told",
         "source_active",
         "told_score",
     )
@@ -144,6 +148,7 @@ class Consumer:
         self.priority = 1
         self.score = Score()
         self.told_score: ConsumerScore | None = None
+        self.scores_told = TokenBucket(SCORE_RATE, SCORE_BURST)
         self.fraction_lost = 0
         self.round_trip: float | None = None
         self.last_report_at: float | None = None
@@ -332,11 +337,9 @@ class Consumer:
     def receive_report(self, block: ReportBlock, unix_now: float) -> None:
         """Take in what the peer says of this stream (RFC 3550 6.4.1)."""
         self.fraction_lost = block.fraction_lost
-        self.score.report(
-            self.packets - self._reported_packets,
-            block.packets_lost - self._reported_lost,
-            self.resent - self._reported_resent,
-        )
+        sent = self.packets - self._reported_packets
+        if sent > 0:  # a report of nothing says nothing
+            self.score.report(sent, block.packets_lost - self._reported_lost, self.resent - self._reported_resent)
         self._reported_packets, self._reported_lost = self.packets, block.packets_lost
         self._reported_resent = self.resent
         now = middle32(ntp_from_unix(unix_now))

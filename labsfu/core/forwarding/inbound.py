@@ -170,6 +170,7 @@ class InboundStream(ReportedStream):
         """The sender began its numbers anew: what was before has no meaning after."""
         self._restarts = self.reception.restarts
         self.newest = -1
+        self._report = None
         self._seen = [-1] * SEEN
         self.history.clear()
         if self.nack is not None:

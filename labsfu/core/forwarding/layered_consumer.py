@@ -28,7 +28,8 @@ MAX_BACK = 0.075
 class LayeredConsumer(Consumer):
     """Sends one of the producer's streams at a time, and of it the temporal layers that are wanted.
 
-    Given: as `Consumer`; the layers that are preferred; a rewriter where the codec's descriptor numbers pictures.
+    Given: as `Consumer`; the layers that are preferred; the highest temporal layer that there is; a rewriter where the
+    codec's descriptor numbers pictures.
     Owned: `stream` is what it is sent (None: nothing yet), `pending` what it switches to at that stream's next key
     frame, `layers` what was chosen for it, and the `reason`; `changed` is set when what it is sent changed, and is for
     its producer to take back; `told` is what was told of it last.
@@ -36,6 +37,8 @@ class LayeredConsumer(Consumer):
 
     __slots__ = (
         "_ahead",
+        "_gone",
+        "_highest_temporal",
         "_last_timestamp",
         "_offset",
         "_past",
@@ -53,7 +56,15 @@ class LayeredConsumer(Consumer):
         "told",
     )
 
-    def __init__(self, *arguments: Any, preferred: Layers, rewriter: Vp8Rewriter | None, **options: Any) -> None:  # noqa: ANN401 - Consumer's own, handed on
+    def __init__(
+        self,
+        *arguments: Any,  # noqa: ANN401 - Consumer's own, handed on
+        preferred: Layers,
+        highest_temporal: int,
+        rewriter: Vp8Rewriter | None,
+        **options: Any,  # noqa: ANN401 - Consumer's own, handed on
+    ) -> None:
+        self._highest_temporal = highest_temporal
         self.preferred = preferred
         self.layers = NOTHING
         self.reason: LayersReason = "begun"
@@ -66,6 +77,7 @@ class LayeredConsumer(Consumer):
         self._last_timestamp: int | None = None
         self._realigns = False
         self._refused = False
+        self._gone = False
         self._run = 0
         self._run_begins = 0
         self._past: tuple[PastRun, ...] = ()
@@ -87,7 +99,9 @@ class LayeredConsumer(Consumer):
         """The layers that are sent; nothing before the key frame that it begins with."""
         if self.stream is None or not self.active or self.layers == NOTHING or not self._sequence.synced:
             return NOTHING
-        return Layers(self.stream.encoding, 0 if self._rewriter is None else self._rewriter.temporal)
+        rewriter = self._rewriter
+        temporal = self._highest_temporal if rewriter is None or not rewriter.filters else rewriter.temporal
+        return Layers(self.stream.encoding, temporal)
 
     def news(self) -> LayersReason | None:
         """Why what it is sent is not what was told of it last, which it then is; None when it is that still."""
@@ -97,7 +111,7 @@ class LayeredConsumer(Consumer):
             return None
         if before == NOTHING:
             return "begun"
-        return self.reason if self.active else "stopped"
+        return "stopped" if current == NOTHING else self.reason
 
     def choose(self, layers: Layers, stream: InboundStream | None, reason: LayersReason) -> bool:
         """Aim at these layers, of which `stream` is the spatial one; True when a key frame of it is needed now."""
@@ -117,6 +131,9 @@ class LayeredConsumer(Consumer):
     def replace(self, former: InboundStream, stream: InboundStream) -> None:
         """An encoding goes on as another stream."""
         self.forget(former)
+        self._gone = self._gone or self.stream is former
+        if self.layers == NOTHING:
+            return
         if self.pending is former or (self.stream is former and self.pending is None):
             self.pending = stream
 
@@ -161,7 +178,7 @@ class LayeredConsumer(Consumer):
         self._ahead = behind
         self._offset = offset + behind & 0xFFFFFFFF
         self.stream, self.pending = new, None
-        self._realigns = self._refused = False
+        self._realigns = self._refused = self._gone = False
         self._aim()
         self.score = Score()
         super().begin_anew()
@@ -170,7 +187,7 @@ class LayeredConsumer(Consumer):
 
     def _ended_run(self) -> tuple[PastRun, ...]:
         """The runs that are kept, with the one that ends now: the present stream up to the last packet sent."""
-        if self.stream is None or not self._sequence.synced:
+        if self.stream is None or self._gone or not self._sequence.synced:
             return self._past
         rewriter = None if self._rewriter is None else self._rewriter.copy()
         run = PastRun(self.stream, self._sequence.copy(), rewriter, self._offset, self._run_begins)
@@ -217,7 +234,7 @@ class LayeredConsumer(Consumer):
         self.changed = self.changed or begins
         return True
 
-    def relay_late(self, stream: InboundStream, form: PacketForm, number: int, timestamp: int) -> None:
+    def relay_late(self, stream: InboundStream, form: PacketForm, number: int, timestamp: int, now: float) -> None:
         """A packet of a stream that was left: sent where it has a place among what was sent before the switch."""
         for run in self._past:
             output = run.output_of(number) if run.stream is stream else -1
@@ -228,6 +245,8 @@ class LayeredConsumer(Consumer):
                 else:  # of a layer that was left out: its number is filled
                     with form.emptied():
                         self._send(form, output, shifted)
+                if self.resends is not None:
+                    self.resends.sent(output, now)
                 return
 
     def sent_as(self, output: int) -> int:

@@ -6,7 +6,7 @@ from labsfu.core.forwarding.arrival import Arrival
 from labsfu.core.forwarding.consumer import Consumer
 from labsfu.core.forwarding.inbound import InboundStream
 from labsfu.core.forwarding.layered_consumer import LayeredConsumer
-from labsfu.core.forwarding.layers import Layers, LayerState, choose_layers, clamp_preferred
+from labsfu.core.forwarding.layers import NOTHING, Layers, LayerState, choose_layers, clamp_preferred
 from labsfu.core.forwarding.producer import Producer, ProducerTerms
 from labsfu.core.rtp.values import abs_send_time_from_seconds
 from labsfu.wire.base import ABSENT, Absent, JsonObject
@@ -44,8 +44,8 @@ class LayeredProducer(Producer):
     ) -> None:
         super().__init__(terms, paused=paused, app_data=app_data)
         self._temporal_layers = temporal_layers
-        names = {codec.mime_type.lower() for codec in terms.rtp_parameters.codecs}
-        self._numbered = names <= {"video/vp8", "video/rtx"}
+        vp8 = (codec for codec in terms.rtp_parameters.codecs if codec.mime_type.lower() == "video/vp8")
+        self._described = frozenset(codec.payload_type for codec in vp8)
         self._alive: frozenset[int] = frozenset()
         self._stopped: dict[int, float | None] = {}
         """The encodings that had stopped, and since when each comes again."""
@@ -164,8 +164,11 @@ class LayeredProducer(Producer):
         if alive == self._alive:
             return False
         self._alive = alive
-        self.scored()
-        return self.retarget_all()
+        self.scored(now)
+        asking = self.retarget_all()
+        for consumer in self._layered():
+            self.consumer_stopped(consumer)
+        return asking
 
     def _comes(self, encoding: int, behind: float, now: float) -> bool:
         """Whether an encoding that lies so many seconds behind the others counts as alive."""
@@ -202,7 +205,7 @@ class LayeredProducer(Producer):
                     waiting = waiting or not switches
                 taken = taken or consumer.stream is stream
                 if late and fits and consumer.left_at(stream) >= number:
-                    consumer.relay_late(stream, form, number, timestamp)
+                    consumer.relay_late(stream, form, number, timestamp, arrival.now)
                     continue
                 if consumer.stream is not stream:
                     continue
@@ -215,6 +218,7 @@ class LayeredProducer(Producer):
                 if consumer.changed:
                     consumer.changed = False
                     self.tell_layers(consumer)
+                    self.consumer_scored(consumer, arrival.now)
         if wanted and not taken:
             self.drops.count("layer-not-chosen")
         return waiting
@@ -228,7 +232,7 @@ class LayeredProducer(Producer):
             group.form.render(arrival, payload_type, abs_send_time_from_seconds(arrival.unix_now))
             for consumer in group.consumers:
                 if isinstance(consumer, LayeredConsumer) and consumer.active and consumer.left_at(stream) >= number:
-                    consumer.relay_late(stream, group.form, number, arrival.header.timestamp)
+                    consumer.relay_late(stream, group.form, number, arrival.header.timestamp, arrival.now)
 
     def _begin_anew(self, stream: InboundStream) -> None:
         """As `Producer._begin_anew`, also for those who were sent the stream before."""
@@ -243,6 +247,21 @@ class LayeredProducer(Producer):
         return (stream, number) if run is None else (run.stream, run.number_of(output))
 
     # ---------------------------------------------------------------- what is told
+
+    def consumer_stopped(self, consumer: Consumer) -> None:
+        """Tell if it was sent layers and is no more; that it is sent some is told when they are."""
+        if isinstance(consumer, LayeredConsumer) and (not consumer.active or consumer.layers == NOTHING):
+            self.tell_layers(consumer)
+
+    def link_lost(self, now: float) -> None:
+        """Nothing is alive until it comes again."""
+        self._alive = frozenset()
+        self._stopped.clear()
+        self._check_at = None
+        self.scored(now)
+        self.retarget_all()
+        for consumer in self._layered():
+            self.consumer_stopped(consumer)
 
     def tell_layers(self, consumer: LayeredConsumer) -> None:
         """Tell what a consumer is sent, if that is something else than it was."""

@@ -9,12 +9,13 @@ from typing import Protocol
 from labsfu.core.codecs.registry import is_key_frame_for
 from labsfu.core.drops import Drops
 from labsfu.core.forwarding.arrival import Arrival
-from labsfu.core.forwarding.consumer import Consumer, FormKey
+from labsfu.core.forwarding.consumer import SCORE_BURST, SCORE_RATE, Consumer, FormKey
 from labsfu.core.forwarding.form import PacketForm
 from labsfu.core.forwarding.inbound import InboundStream, RepairStream, original_packet, original_sequence
 from labsfu.core.forwarding.layers import Layers
 from labsfu.core.forwarding.reception import DISCARDED
 from labsfu.core.rtp.values import abs_send_time_from_seconds
+from labsfu.core.token_bucket import TokenBucket
 from labsfu.core.uris import ABS_SEND_TIME, TRANSPORT_WIDE_CC
 from labsfu.errors import Malformed
 from labsfu.wire.base import ABSENT, Absent, JsonObject
@@ -57,10 +58,10 @@ class _Group:
 class ProducerWatcher(Protocol):
     """Is told what happens to a producer of its own accord. It looks whether anything changed."""
 
-    def producer_scored(self, producer: Producer) -> None:
+    def producer_scored(self, producer: Producer, now: float) -> None:
         """How well its streams arrive may have changed."""
 
-    def consumer_scored(self, consumer: Consumer) -> None:
+    def consumer_scored(self, consumer: Consumer, now: float) -> None:
         """How well one of its consumers is reached may have changed."""
 
     def layers_changed(self, consumer: Consumer, layers: Layers, reason: LayersReason) -> None:
@@ -77,10 +78,10 @@ class Producer:
     __slots__ = (
         "_again",
         "_codecs",
+        "_described",
         "_extension_ids",
         "_groups",
         "_key_frame_tests",
-        "_numbered",
         "_payload_types",
         "_repaired_payload_types",
         "_timed",
@@ -91,6 +92,7 @@ class Producer:
         "feedback",
         "paused",
         "rtp_parameters",
+        "scores_told",
         "streams",
         "terms",
         "told_score",
@@ -118,9 +120,10 @@ class Producer:
         self._extension_ids = {extension.uri: extension.id for extension in parameters.header_extensions}
         self._groups: dict[FormKey, _Group] = {}
         self._timed = False
-        self._numbered = False
+        self._described: frozenset[int] = frozenset()
         self._again = Arrival()  # a packet that is sent once more
         self.told_score: tuple[ProducerScore, ...] = ()
+        self.scores_told = TokenBucket(SCORE_RATE, SCORE_BURST)
         self.watcher: ProducerWatcher | None = None
         """Who is told of scores and layers; whoever keeps the producer sets it."""
         self.transport_cc = TRANSPORT_WIDE_CC in self._extension_ids and ("transport-cc", "") in self.feedback
@@ -179,15 +182,21 @@ class Producer:
         """How well a stream arrives, 0 (nothing) to 10."""
         return stream.score.value
 
-    def scored(self) -> None:
+    def consumer_stopped(self, consumer: Consumer) -> None:
+        """A consumer may be sent nothing any more."""
+
+    def link_lost(self, now: float) -> None:
+        """Nothing can come any more until the link is back."""
+
+    def scored(self, now: float) -> None:
         """How well streams arrive may have changed."""
         if self.watcher is not None:
-            self.watcher.producer_scored(self)
+            self.watcher.producer_scored(self, now)
 
-    def consumer_scored(self, consumer: Consumer) -> None:
+    def consumer_scored(self, consumer: Consumer, now: float) -> None:
         """How well a consumer is reached may have changed."""
         if self.watcher is not None:
-            self.watcher.consumer_scored(consumer)
+            self.watcher.consumer_scored(consumer, now)
 
     def watches(self, stream: InboundStream) -> bool:
         """Whether some consumer is being sent a stream, or would be."""
@@ -308,7 +317,7 @@ class Producer:
         if self.paused or not self.active:
             self.drops.count("producer-paused" if self.paused else "encoding-inactive")
             return False
-        if self._numbered and not self._describe(stream, number, arrival):
+        if header.payload_type in self._described and not self._describe(stream, number, arrival):
             return False
         if self._groups and stream.kept:
             stream.history.store(number, arrival.copy(), arrival.now)
@@ -393,7 +402,7 @@ class Producer:
     def _render_again(self, consumer: Consumer) -> PacketForm | None:
         """The packet in `_again` in the form of a consumer; None when it has none: the codec, or its length."""
         again = self._again
-        if self._numbered:
+        if again.header.payload_type in self._described:
             again.describe()  # it could be read before it was kept
         group = self._groups[consumer.form_key]
         payload_type = self._payload_types[again.header.payload_type]

@@ -8,7 +8,7 @@ from labsfu.core.drops import Drops
 from labsfu.core.forwarding.consumer import Consumer
 from labsfu.core.forwarding.layered_consumer import LayeredConsumer
 from labsfu.core.forwarding.layered_producer import LayeredProducer
-from labsfu.core.forwarding.layers import NOTHING, Layers
+from labsfu.core.forwarding.layers import Layers
 from labsfu.core.forwarding.producer import Producer
 from labsfu.core.forwarding.scoring import consumer_score, producer_scores
 from labsfu.core.forwarding.session import MediaSession
@@ -202,19 +202,19 @@ class Router:
 
     # ---------------------------------------------------------------- what producers tell
 
-    def producer_scored(self, producer: Producer) -> None:
-        """How well its streams arrive may have changed."""
+    def producer_scored(self, producer: Producer, now: float) -> None:
+        """How well its streams arrive may have changed; told at the next occasion, if that is too often."""
         score = producer_scores(producer)
-        if score != producer.told_score:
+        if score != producer.told_score and producer.scores_told.take(now):
             producer.told_score = score
             self._emit(ProducerScored(router_id=self.id, producer_id=producer.terms.id, score=score))
             for consumer in producer.consumers.values():
-                self.consumer_scored(consumer)
+                self.consumer_scored(consumer, now)
 
-    def consumer_scored(self, consumer: Consumer) -> None:
-        """How well it is reached may have changed."""
+    def consumer_scored(self, consumer: Consumer, now: float) -> None:
+        """How well it is reached may have changed; as for producers."""
         score = consumer_score(consumer, self.producers[consumer.names.producer_id][0])
-        if score != consumer.told_score:
+        if score != consumer.told_score and consumer.scores_told.take(now):
             consumer.told_score = score
             self._emit(ConsumerScored(router_id=self.id, consumer_id=consumer.names.id, score=score))
 
@@ -222,15 +222,9 @@ class Router:
         """It is sent other layers."""
         id_ = consumer.names.id
         self._emit(ConsumerLayersChanged(router_id=self.id, consumer_id=id_, layers=layers.shown(), reason=reason))
-        self.consumer_scored(consumer)
 
     def _tell_stopped(self, consumer: Consumer) -> None:
-        """Tell if it was sent layers and is no more; that it is sent some is told when they are."""
-        producer = self.producers[consumer.names.producer_id][0]
-        if not isinstance(producer, LayeredProducer) or not isinstance(consumer, LayeredConsumer):
-            return
-        if not consumer.active or consumer.layers == NOTHING:
-            producer.tell_layers(consumer)
+        self.producers[consumer.names.producer_id][0].consumer_stopped(consumer)
 
     def _refresh(self, consumer: Consumer, now: float) -> None:
         if consumer.refresh() and consumer.wants_key_frame:

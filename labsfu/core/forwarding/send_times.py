@@ -6,6 +6,8 @@ one nonce (RFC 7714 8.1, 14.1), and here the number is the nonce: so even the ti
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from labsfu.core.forwarding.form import PacketForm
 
 CAPACITY = 2048
@@ -21,7 +23,7 @@ class SendTimes:
     __slots__ = ("_kept",)
 
     def __init__(self) -> None:
-        self._kept: list[tuple[int, bytes, bytes] | None] = [None] * CAPACITY
+        self._kept: list[tuple[int, bytes, bytes, int] | None] = [None] * CAPACITY
 
     def keep(self, number: int, form: PacketForm, packet: bytearray) -> None:
         """Remember what the packet says, which is about to be sent for the first time."""
@@ -30,6 +32,7 @@ class SendTimes:
             number,
             bytes(packet[time_at : time_at + _SEND_TIME_LENGTH]) if time_at else b"",
             bytes(packet[sequence_at : sequence_at + _SEQUENCE_LENGTH]) if sequence_at else b"",
+            crc32(packet[12 : form.length]),
         )
 
     def restore(self, number: int, form: PacketForm, packet: bytearray) -> bool:
@@ -37,9 +40,9 @@ class SendTimes:
         kept = self._kept[number & _MASK]
         if kept is None or kept[0] != number:
             return False
-        _, send_time, sequence = kept
+        _, send_time, sequence, digest = kept
         if send_time:
             packet[form.send_time_at : form.send_time_at + _SEND_TIME_LENGTH] = send_time
         if sequence:
             packet[form.transport_sequence_at : form.transport_sequence_at + _SEQUENCE_LENGTH] = sequence
-        return True
+        return crc32(packet[12 : form.length]) == digest

@@ -116,10 +116,12 @@ class MediaSession:
         for consumer in self.consumers.values():
             if consumer.refresh() and consumer.wants_key_frame:
                 self._key_frame_wanted(consumer, now)
-        if self._link.up:
-            for producer in self.producers.values():
-                if producer.wants_key_frame:
-                    self.requests.key_frame(producer, now)
+            self.sources[consumer.names.producer_id].consumer_stopped(consumer)
+        for producer in self.producers.values():
+            if not self._link.up:
+                producer.link_lost(now)
+            elif producer.wants_key_frame:
+                self.requests.key_frame(producer, now)
 
     # ---------------------------------------------------------------- packets in
 
@@ -182,7 +184,7 @@ class MediaSession:
             producer, repair = self._listener.repairs[ssrc]
             waiting = producer.receive_repair(repair, arrival)
         if new:
-            producer.scored()
+            producer.scored(arrival.now)
         if waiting:
             self.requests.key_frame(producer, arrival.now)
         return waiting
@@ -228,7 +230,7 @@ class MediaSession:
         known = self._listener.streams.get(report.ssrc) or self._listener.repairs.get(report.ssrc)
         if known is not None:
             known[1].receive_report(report, now, now + self._unix_offset)
-            known[0].scored()
+            known[0].scored(now)
 
     def _receive_extended(self, report: ExtendedReport, now: float) -> None:
         """Round trips of those who send nothing (RFC 3611 4.4, 4.5)."""
@@ -262,7 +264,7 @@ class MediaSession:
             consumer = self.consumers.get(block.ssrc)
             if consumer is not None:
                 consumer.receive_report(block, now + self._unix_offset)
-                self.sources[consumer.names.producer_id].consumer_scored(consumer)
+                self.sources[consumer.names.producer_id].consumer_scored(consumer, now)
 
     def _key_frame_asked(self, ssrc: int, now: float) -> None:
         consumer = self.consumers.get(ssrc)

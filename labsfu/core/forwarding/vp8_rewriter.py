@@ -39,6 +39,7 @@ class Vp8Rewriter:
         target_temporal: the highest temporal layer that shall be sent; to be set at any time.
         temporal: the highest that is sent now. It goes down with the next frame. It goes up to the target with a key
             frame, and else one layer at a time with a frame of the next layer that depends on T0 only (Y).
+        filters: whether the packets of the present stream say of which temporal layer they are.
         runs: how often numbers began, with another stream or anew in the same one.
     """
 
@@ -52,6 +53,7 @@ class Vp8Rewriter:
         "_pictures",
         "_tl0_move",
         "_tl0_sent",
+        "filters",
         "runs",
         "target_temporal",
         "temporal",
@@ -61,6 +63,7 @@ class Vp8Rewriter:
         self.target_temporal = target_temporal
         self.temporal = target_temporal
         self._begun = False
+        self.filters = False
         self.runs = 0
         self._pictures = SequenceMap(first_picture_id)
         # When `temporal` changed: (number of the first frame, layer), in this order, since the switch.
@@ -78,6 +81,7 @@ class Vp8Rewriter:
     def switch(self, descriptor: Vp8PayloadDescriptor) -> None:
         """Begin a stream with the key frame that `descriptor` starts; its numbers follow on those sent so far."""
         self._begun = True
+        self.filters = descriptor.tl0_picture_index >= 0 and descriptor.temporal_id >= 0 and descriptor.picture_id >= 0
         self.runs += 1
         self.temporal = self.target_temporal
         self._changes = [(0, self.temporal)]
