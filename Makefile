@@ -25,8 +25,9 @@ format: $(READY)
 readback: $(READY)  ## docs/readback.md: how well pictures are read back, by size and bitrate
 	$(BIN)/python -m tests.bench.readback
 
-bench: $(READY)  ## what forwarding a packet costs, how fast the API answers
+bench: $(READY)  ## what forwarding a packet costs, what watching does, how fast the API answers
 	$(BIN)/python -m tests.bench.forwarding
+	$(BIN)/python -m tests.bench.samples
 	$(BIN)/python -m tests.bench.api_latency
 
 loss: $(READY)  ## docs/loss.md: frames through lossy networks, on invented time

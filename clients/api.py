@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import quote
@@ -10,8 +12,15 @@ from urllib.parse import quote
 import httpx
 
 from clients.errors import ProtocolViolation, Refused, ServerFailed
+from clients.trust import hint_of, trusting
 from labsfu.errors import InvalidValue
 from labsfu.wire.base import JsonObject, Wire, from_json, to_json
+from labsfu.wire.observers import (
+    RoomActiveSpeakerPayload,
+    RoomAudioLevelPayload,
+    RouterActiveSpeakerPayload,
+    RouterAudioLevelPayload,
+)
 from labsfu.wire.payloads import (
     Message,
     ParticipantList,
@@ -37,6 +46,7 @@ from labsfu.wire.sfu import (
     UpdateConsumerRequestPayload,
     UpdateProducerRequestPayload,
 )
+from labsfu.wire.stats import ConsumerStatsPayload, ProducerStatsPayload, RouterStatsPayload
 from labsfu.wire.transport import DtlsParameters, IceParameters
 
 T = TypeVar("T")
@@ -55,13 +65,18 @@ class ApiClient:
         base_url: e.g. `http://127.0.0.1:8080`.
         token: bearer token, if the server wants one.
         timeout: seconds for each step of a request.
+        ca: file with the certificates to be trusted for https:// (see `clients.trust`).
     """
 
-    def __init__(self, base_url: str, token: str | None = None, *, timeout: float = 10.0) -> None:
+    def __init__(
+        self, base_url: str, token: str | None = None, *, timeout: float = 10.0, ca: str | Path | None = None
+    ) -> None:
         self.base_url = base_url.rstrip("/")
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         # no proxy from the environment: the server is here, or where the caller said
-        self._http = httpx.AsyncClient(base_url=self.base_url, headers=headers, timeout=timeout, trust_env=False)
+        self._http = httpx.AsyncClient(
+            base_url=self.base_url, headers=headers, timeout=timeout, trust_env=False, verify=trusting(ca) or True
+        )
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -86,11 +101,16 @@ class ApiClient:
         """Whether the server takes work."""
         await self._call("GET", "/readyz")
 
+    async def metrics(self) -> str:
+        """What the server counts, as Prometheus reads it."""
+        return (await self._call("GET", "/metrics")).text
+
     async def wait_ready(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109 - part of the contract: always bounded
         """Wait until the server takes work.
 
         Raises:
-            ServerFailed: not within `timeout` seconds.
+            ServerFailed: not within `timeout` seconds, or it is not whom we trust.
+            Refused: it never will: it is something else.
         """
         last: Exception | None = None
         try:
@@ -98,7 +118,13 @@ class ApiClient:
                 while True:
                     try:
                         return await self.readyz()
-                    except (Refused, ServerFailed) as error:
+                    except Refused as error:
+                        if error.status is not None and error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                            raise
+                        last = error
+                    except ServerFailed as error:
+                        if hint_of(error):
+                            raise
                         last = error
                     await asyncio.sleep(POLL_INTERVAL)
         except TimeoutError:
@@ -134,6 +160,18 @@ class ApiClient:
     async def router(self, router_id: str) -> RouterPayload:
         """One router."""
         return await self._get(_router(router_id), RouterPayload)
+
+    async def router_active_speaker(self, router_id: str) -> RouterActiveSpeakerPayload:
+        """Who speaks in a router."""
+        return await self._get(f"{_router(router_id)}/active-speaker", RouterActiveSpeakerPayload)
+
+    async def router_audio_level(self, router_id: str) -> RouterAudioLevelPayload:
+        """Who is loud in a router."""
+        return await self._get(f"{_router(router_id)}/audio-level", RouterAudioLevelPayload)
+
+    async def router_stats(self, router_id: str) -> RouterStatsPayload:
+        """What the server says of a router's transports."""
+        return await self._get(f"{_router(router_id)}/stats", RouterStatsPayload)
 
     async def delete_router(self, router_id: str) -> None:
         """Close a router and all it holds."""
@@ -179,6 +217,10 @@ class ApiClient:
     async def restart_producer_ice(self, router_id: str, producer_id: str) -> IceParameters:
         """New ICE credentials of the server's end of its transport."""
         return await self._restart_ice(_producer(router_id, producer_id))
+
+    async def producer_stats(self, router_id: str, producer_id: str) -> ProducerStatsPayload:
+        """What the server says of it and its transport."""
+        return await self._get(f"{_producer(router_id, producer_id)}/stats", ProducerStatsPayload)
 
     async def delete_producer(self, router_id: str, producer_id: str) -> None:
         """Close it, and its consumers."""
@@ -229,6 +271,10 @@ class ApiClient:
         """New ICE credentials of the server's end of its transport."""
         return await self._restart_ice(_consumer(router_id, consumer_id))
 
+    async def consumer_stats(self, router_id: str, consumer_id: str) -> ConsumerStatsPayload:
+        """What the server says of it and its transport."""
+        return await self._get(f"{_consumer(router_id, consumer_id)}/stats", ConsumerStatsPayload)
+
     async def delete_consumer(self, router_id: str, consumer_id: str) -> None:
         """Close it."""
         await self._act("DELETE", _consumer(router_id, consumer_id))
@@ -249,6 +295,14 @@ class ApiClient:
     async def room(self, room_id: str) -> RoomPayload:
         """One room."""
         return await self._get(_room(room_id), RoomPayload)
+
+    async def room_active_speaker(self, room_id: str) -> RoomActiveSpeakerPayload:
+        """Who speaks in a room."""
+        return await self._get(f"{_room(room_id)}/active-speaker", RoomActiveSpeakerPayload)
+
+    async def room_audio_level(self, room_id: str) -> RoomAudioLevelPayload:
+        """Who is loud in a room."""
+        return await self._get(f"{_room(room_id)}/audio-level", RoomAudioLevelPayload)
 
     async def delete_room(self, room_id: str) -> None:
         """Close a room and all in it."""

@@ -6,7 +6,7 @@ ClientError
 ├── ProtocolViolation    the server said something that the contract does not know
 ├── TransportFailed      ICE or DTLS did not come up, or was lost
 ├── MediaFailed          a track or an encoder of ours raised
-├── UnusableFile         a file has not the media that we should send
+├── UnusableFile         a file has not what we should send, or trust
 ├── NothingInCommon      no codec that both sides know
 └── ServerFailed         a server process did not start, or ended by itself
 """

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
 
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConcurrencyError, ConnectionClosed
 
 from clients.api import socket_url
 from clients.errors import Disconnected, ProtocolViolation
 from clients.sockets import disconnected, open_socket
+from clients.trust import trusting
 from labsfu.errors import InvalidValue
-from labsfu.wire.feed import Frame, Gap, Happened, Hello, decode_frame
+from labsfu.wire.feed import Frame, Gap, Happened, Hello, Sample, decode_frame
 
-Seen: TypeAlias = Happened | Gap
+Seen: TypeAlias = Happened | Gap | Sample
 
 
 class EventFeed:
@@ -31,7 +34,9 @@ class EventFeed:
         token: bearer token, if the server wants one.
         since: the last event that the caller has; 0: all that the server still has; None: from now on.
         epoch: the run of the server that `since` belongs to.
+        interval: milliseconds between two samples (100 to 60000); None: there are none.
         timeout: seconds for the handshake, for the hello, and for the closing handshake.
+        ca: file with the certificates to be trusted for https:// (see `clients.trust`).
 
     Attributes:
         hello: what the server said first.
@@ -51,14 +56,19 @@ class EventFeed:
         since: int | None = None,
         epoch: str | None = None,
         *,
+        interval: int | None = None,
         timeout: float = 10.0,
+        ca: str | Path | None = None,
     ) -> None:
         query = {} if since is None else {"since": str(since)}
         if epoch is not None:
             query["epoch"] = epoch
+        if interval is not None:
+            query["interval"] = str(interval)
         self._url = socket_url(url, "/sfu/events", query)
         self._token = token
         self._timeout = timeout
+        self._tls = trusting(ca)
         self._since = since
         self._socket: ClientConnection | None = None
         self._closed = False
@@ -67,7 +77,7 @@ class EventFeed:
         self.epoch = epoch
 
     async def __aenter__(self) -> Self:
-        self._socket = await open_socket("event feed", self._url, self._token, self._timeout)
+        self._socket = await open_socket("event feed", self._url, self._token, self._timeout, self._tls)
         try:
             async with asyncio.timeout(self._timeout):
                 hello = await self._read()
@@ -91,7 +101,7 @@ class EventFeed:
         return self
 
     async def __anext__(self) -> Seen:
-        """The next event, or the gap in place of what is missing.
+        """The next event, the gap in place of what is missing, or a sample.
 
         Raises:
             StopAsyncIteration: we closed it.
@@ -115,10 +125,16 @@ class EventFeed:
         return self.epoch == self.hello.epoch and self.seq + 1 >= self.hello.seq
 
     async def close(self) -> None:
-        """Close with the closing handshake (RFC 6455 7.1.2). Idempotent."""
+        """Close with the closing handshake (RFC 6455 7.1.2); what was not read is thrown away. Idempotent."""
         self._closed = True
         if self._socket is not None:
-            await self._socket.close()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._socket.close())
+                # What waits to be read, the server's close behind it, would hold the handshake up. Somebody else who
+                # reads does so too.
+                with suppress(ConnectionClosed, ConcurrencyError):
+                    while True:
+                        await self._socket.recv()
 
     async def abort(self) -> None:
         """Drop the TCP connection without a word, as a watcher that is killed. Idempotent."""
@@ -136,6 +152,8 @@ class EventFeed:
 
     def _follow(self, frame: Seen) -> None:
         """Step on to this one; nothing may have been left out or told twice."""
+        if isinstance(frame, Sample):
+            return
         if isinstance(frame, Gap):
             if frame.reason == "too-old" and frame.from_seq != self.seq + 1:
                 raise ProtocolViolation(f"{frame} comes after event {self.seq}")

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -32,6 +33,8 @@ from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId
 from labsfu.wire.payloads import ParticipantPayload, ParticipantType, RoomType
 from labsfu.wire.rtp import ConsumerLayers
 from labsfu.wire.socket import (
+    ActiveSpeaker,
+    AudioLevels,
     ConnectConsumerTransport,
     ConnectedConsumerTransport,
     ConnectedProducerTransport,
@@ -39,6 +42,7 @@ from labsfu.wire.socket import (
     ConsumerClosed,
     ConsumerLayersChanged,
     ConsumerScore,
+    GetStats,
     Init,
     Initialized,
     InitRequest,
@@ -51,6 +55,7 @@ from labsfu.wire.socket import (
     ProducerScore,
     RoomClosed,
     ServerMessage,
+    Stats,
     TransportSide,
 )
 from labsfu.wire.transport import DtlsRole
@@ -79,6 +84,7 @@ class LabClient:
         create: make room and participant as needed; False connects a participant that exists.
         dtls_role: of both transports: client, or server.
         token: bearer token of the server.
+        ca: file with the certificates to be trusted for https:// (see `clients.trust`).
         reach_at: address and port at which both transports reach the server's media (see `WebRtcTransport`).
         network: what the network below both transports shall be; the socket of the signals has a perfect one.
         tap: measures what this client sends and receives, packet by packet.
@@ -93,6 +99,8 @@ class LabClient:
         on_track: as given; may be replaced.
         participants: the others, by id, as the server told last.
         producers: of the others, by id.
+        active_speaker: who speaks; None: nobody.
+        audio_levels: of the producers that were loud in the last second, this client's among them: dBov.
     """
 
     def __init__(
@@ -109,6 +117,7 @@ class LabClient:
         create: bool = True,
         dtls_role: DtlsRole = DtlsRole.CLIENT,
         token: str | None = None,
+        ca: str | Path | None = None,
         reach_at: tuple[str, int] | None = None,
         network: NetworkPlan | None = None,
         tap: RtpTap | None = None,
@@ -123,6 +132,8 @@ class LabClient:
         self.on_track = on_track
         self.participants: dict[ParticipantId, ParticipantPayload] = {}
         self.producers: dict[ProducerId, ProducerAdded] = {}
+        self.active_speaker: ParticipantId | None = None
+        self.audio_levels: dict[ProducerId, int] = {}
         self._dtls_role = dtls_role
         self._reach_at = reach_at
         self._network = None if network is None else Impairment(network, client=name)
@@ -142,7 +153,7 @@ class LabClient:
         if size is not None:
             query["roomSize"] = str(size)
         socket = socket_url(url, f"{path}/create-and-connect", query) if create else socket_url(url, f"{path}/connect")
-        self._signalling = Signalling(socket, token=token, timeout=timeout)
+        self._signalling = Signalling(socket, token=token, timeout=timeout, ca=ca)
         self._init: Init | None = None
         self._publisher: Publisher | None = None
         self._subscriber: Subscriber | None = None
@@ -253,6 +264,10 @@ class LabClient:
         remote = await self.subscriber.consume(producer_id, paused=paused, preferred_layers=preferred_layers)
         self._notify()
         return remote
+
+    async def get_stats(self) -> Stats:
+        """What the server says of our streams and transports."""
+        return await self._signalling.request(GetStats(), Stats)
 
     async def until(self, condition: Callable[[], bool], timeout: float = 10.0) -> None:  # noqa: ASYNC109 - always bounded
         """Wait until a condition on this client holds; it is looked at after each signal and each new track.
@@ -426,6 +441,10 @@ class LabClient:
                 await self.publisher.removed(signal.producer_id)
             case ConsumerClosed():
                 await self.subscriber.closed(signal.id)
+            case ActiveSpeaker():
+                self.active_speaker = signal.participant_id
+            case AudioLevels():
+                self.audio_levels = {level.producer_id: level.volume for level in signal.levels}
             case ConsumerLayersChanged() | ConsumerScore():
                 self.subscriber.told(signal)
             case ProducerScore():

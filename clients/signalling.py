@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import time
 from collections import deque
+from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
 
@@ -15,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 
 from clients.errors import ClientError, Disconnected, ProtocolViolation, Refused
 from clients.sockets import disconnected, open_socket
+from clients.trust import trusting
 from labsfu.wire.base import to_json
 from labsfu.wire.socket import Answer, Error, Request, ServerMessage
 
@@ -38,6 +40,7 @@ class Signalling:
         token: bearer token of the server, if it wants one.
         timeout: seconds for the handshake, for each answer, and for the closing handshake.
         keep: how many received messages `timeline` holds.
+        ca: file with the certificates to be trusted for wss:// (see `clients.trust`).
 
     Attributes:
         timeline: the last messages of the server, answers included.
@@ -47,10 +50,19 @@ class Signalling:
         ServerFailed: on entering: nobody answers there.
     """
 
-    def __init__(self, url: str, *, token: str | None = None, timeout: float = 10.0, keep: int = 10_000) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        timeout: float = 10.0,
+        keep: int = 10_000,
+        ca: str | Path | None = None,
+    ) -> None:
         self._url = url
         self._token = token
         self._timeout = timeout
+        self._tls = trusting(ca)
         self.timeline: deque[Received] = deque(maxlen=keep)
         self._ids = itertools.count(1)
         self._pending: dict[int, asyncio.Future[Answer]] = {}
@@ -61,7 +73,7 @@ class Signalling:
         self._reader: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._socket = await open_socket("participant socket", self._url, self._token, self._timeout)
+        self._socket = await open_socket("participant socket", self._url, self._token, self._timeout, self._tls)
         self._reader = asyncio.create_task(self._read(self._socket), name=f"signalling {self._url}")
         return self
 

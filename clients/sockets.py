@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
@@ -11,7 +13,13 @@ MAX_MESSAGE = 4 * 1024 * 1024
 """Bytes of one message of the server that are taken: `Init` of a room of a thousand is large."""
 
 
-async def open_socket(what: str, url: str, token: str | None, timeout: float) -> ClientConnection:  # noqa: ASYNC109 - for the library, which bounds each of its steps
+async def open_socket(
+    what: str,
+    url: str,
+    token: str | None,
+    timeout: float,  # noqa: ASYNC109 - for the library, which bounds each of its steps
+    tls: ssl.SSLContext | None = None,
+) -> ClientConnection:
     """Connect.
 
     Args:
@@ -19,6 +27,7 @@ async def open_socket(what: str, url: str, token: str | None, timeout: float) ->
         url: ws:// or wss://.
         token: bearer token of the server, if it wants one.
         timeout: seconds for the handshake, and later for the closing handshake.
+        tls: for wss://; None: the system's.
 
     Raises:
         Refused: the server answered the handshake with a refusal.
@@ -29,6 +38,7 @@ async def open_socket(what: str, url: str, token: str | None, timeout: float) ->
             url,
             additional_headers={} if token is None else {"Authorization": f"Bearer {token}"},
             proxy=None,
+            ssl=(tls or True) if url.startswith("wss:") else None,
             max_size=MAX_MESSAGE,
             open_timeout=timeout,
             close_timeout=timeout,

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from labsfu.config import LOG_FORMATS, LOG_LEVELS, load_config
+from labsfu.config import LOG_FORMATS, LOG_LEVELS, Config, load_config
 from labsfu.errors import ConfigError
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -18,10 +18,22 @@ C = TypeVar("C", bound=Callable[..., Any])
 EXIT_USAGE = 2
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(package_name="labsfu")
-def main() -> None:
-    """A WebRTC SFU with its own laboratory."""
+@click.pass_context
+def main(context: click.Context) -> None:
+    """A WebRTC SFU with its own laboratory.
+
+    Without a command, on a terminal: a server of its own and the dashboard over it, until q.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        click.echo(context.get_help())
+        context.exit(EXIT_USAGE)
+    from tui.command import watch_own  # noqa: PLC0415 - see the module's docstring
+
+    sys.exit(watch_own(token=os.environ.get("LABSFU_TOKEN"), ca=os.environ.get("LABSFU_CERT")))
 
 
 def server_options(command: C) -> C:
@@ -35,6 +47,8 @@ def server_options(command: C) -> C:
             click.option("--announce", metavar="IP,…", help="What clients are told for media instead."),
             click.option("--codecs", metavar="NAME,…", help="Router codecs.  [default: opus,VP8,H264,PCMU,PCMA,G722]"),
             click.option("--token", metavar="TEXT", help="What callers must show; better given as LABSFU_TOKEN."),
+            click.option("--cert", metavar="FILE", help="Serve HTTPS with this certificate (PEM); goes with --key."),
+            click.option("--key", metavar="FILE", help="The private key (PEM) of --cert."),
             click.option("--log-level", metavar="LEVEL", help=f"One of {', '.join(LOG_LEVELS)}.  [default: info]"),
             click.option("--log-format", metavar="FORMAT", help=f"One of {', '.join(LOG_FORMATS)}.  [default: text]"),
             click.option(
@@ -58,7 +72,45 @@ def serve_command(file: Path | None, **flags: str | None) -> None:
     from labsfu.server import serve  # noqa: PLC0415 - see the module's docstring
 
     try:
-        serve(load_config({name.replace("_", "-"): value for name, value in flags.items()}, os.environ, file))
+        serve(_load(file, flags))
+    except ConfigError as error:
+        _refuse(error)
+
+
+def _load(file: Path | None, flags: dict[str, str | None]) -> Config:
+    return load_config({name.replace("_", "-"): value for name, value in flags.items()}, os.environ, file)
+
+
+@main.command("doctor")
+@server_options
+@click.option("--json", is_flag=True, help="Print one JSON object instead of lines.")
+def doctor_command(file: Path | None, json: bool, **flags: str | None) -> None:
+    """Check this machine and the settings of a server, and say how to mend what is wrong.
+
+    Exit codes: 0 nothing fails, 1 something does.
+    """
+    from labsfu.doctor import run_doctor  # noqa: PLC0415 - see the module's docstring
+
+    try:
+        config, wrong = _load(file, flags), None
+    except ConfigError as error:
+        config, wrong = Config(), str(error)
+    sys.exit(run_doctor(config, wrong, json=json))
+
+
+@main.command("make-cert")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--address", metavar="NAME,…", help="IP addresses and DNS names.  [default: all of this machine]")
+@click.option("--days", metavar="N", default=825, show_default=True, type=click.IntRange(1, 3650), help="How long.")
+def make_cert_command(directory: Path, address: str | None, days: int) -> None:
+    """Make a certificate for `--cert` and `--key`, and the authority that clients must trust for it.
+
+    DIR gets ca.pem, cert.pem and key.pem. Nobody else can be vouched for with ca.pem: its key is thrown away.
+    """
+    from labsfu.shell.lab_certificate import make_cert  # noqa: PLC0415 - see the module's docstring
+
+    try:
+        click.echo(make_cert(directory, address, days))
     except ConfigError as error:
         _refuse(error)
 
@@ -68,6 +120,8 @@ def run_options(command: C) -> C:
     for option in reversed(
         (
             click.option("--against", metavar="URL", help="A running server; without it, one is started and ended."),
+            click.option("--token", metavar="TEXT", envvar="LABSFU_TOKEN", help="What the server wants to be shown."),
+            click.option("--ca", metavar="FILE", help="Trust these certificates (PEM) for https://, and no others."),
             click.option("--host", metavar="NAME", help="Where the server that is started serves HTTP."),
             click.option("--media-address", metavar="IP,…", help="Where it takes media."),
             click.option("--mode", type=click.Choice(["plain", "json"]), default="plain", show_default=True),
@@ -103,6 +157,7 @@ def demo_command(people: str, seconds: str, **options: str | None) -> None:
 @click.option("--json", is_flag=True, help="Print a JSON object each second instead of a table.")
 @click.option("--pcap", metavar="FILE", help="Write all RTP and RTCP there, decrypted, for Wireshark (pcapng).")
 @click.option("--token", metavar="TEXT", envvar="LABSFU_TOKEN", help="What the server wants to be shown.")
+@click.option("--ca", metavar="FILE", help="Trust these certificates (PEM) for https://, and no others.")
 def client_command(**words: Any) -> None:  # noqa: ANN401 - click's values, checked where they are read
     """Join a room as one more participant: send, receive everybody, and say each second how well that goes.
 
@@ -111,6 +166,20 @@ def client_command(**words: Any) -> None:  # noqa: ANN401 - click's values, chec
     from clients.bot import Words, run_client  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(run_client(Words(**words)))
+
+
+@main.command("tui")
+@click.argument("url", metavar="URL")
+@click.option("--token", metavar="TEXT", envvar="LABSFU_TOKEN", help="What the server wants to be shown.")
+@click.option("--ca", metavar="FILE", help="Trust these certificates (PEM) for https://, and no others.")
+def tui_command(url: str, token: str | None, ca: str | None) -> None:
+    """Watch a running server: workers, rooms, people, streams, events. Ends with q; ? helps.
+
+    Exit codes: 0 asked to quit, 2 wrong command line, 3 the dashboard failed.
+    """
+    from tui.command import watch  # noqa: PLC0415 - see the module's docstring
+
+    sys.exit(watch(url, token, ca))
 
 
 @main.command("run")
@@ -128,6 +197,8 @@ def _run_scenario(
     settings: dict[str, str],
     *,
     against: str | None,
+    token: str | None,
+    ca: str | None,
     host: str | None,
     media_address: str | None,
     mode: str | None,
@@ -136,7 +207,9 @@ def _run_scenario(
 
     server = {"--host": host, "--media-address": media_address}
     flags = [word for flag, value in server.items() if value is not None for word in (flag, value)]
-    sys.exit(run_and_report(name, settings, against=against, server_flags=flags, mode=mode or "plain"))
+    sys.exit(
+        run_and_report(name, settings, against=against, token=token, ca=ca, server_flags=flags, mode=mode or "plain")
+    )
 
 
 def _refuse(error: ConfigError) -> NoReturn:

@@ -10,7 +10,7 @@ import ipaddress
 import math
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -25,6 +25,19 @@ T = TypeVar("T")
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
+REQUESTS_PER_SECOND = 100.0
+
+# The limits that are plain counts.
+_COUNTS = (
+    "max_rooms",
+    "max_participants",
+    "max_producers_per_participant",
+    "max_consumers_per_participant",
+    "max_routers",
+    "max_transports",
+    "max_watchers",
+    "max_connections",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +82,15 @@ class Config:
         max_rooms: rooms at one time.
         max_participants: participants of all rooms together.
         max_producers_per_participant: producers of one participant at one time.
+        max_consumers_per_participant: consumers of one participant on one router at one time.
+        max_routers: routers at one time, those of rooms too.
+        max_transports: transports at one time: two of each participant, one of each producer and consumer over HTTP.
+        max_watchers: watchers of the event feed at one time.
+        max_connections: TCP connections at one time.
+        max_requests_per_second: of one client address, socket handshakes too; 0: any number; None: see `request_rate`.
+        max_messages_per_second: of one participant's socket; 0: any number.
+        cert: file with the certificate (PEM) that HTTPS is served with, and those that vouch for it; None: HTTP.
+        key: file with its private key (PEM).
         codecs: media codecs of all routers, by name or in full, the preferred one of a kind first; empty: the default.
     """
 
@@ -89,12 +111,28 @@ class Config:
     max_rooms: int = 1000
     max_participants: int = 10_000
     max_producers_per_participant: int = 16
+    max_consumers_per_participant: int = 1000
+    max_routers: int = 2000
+    max_transports: int = 25_000
+    max_watchers: int = 100
+    max_connections: int = 12_000
+    max_requests_per_second: float | None = None
+    max_messages_per_second: float = 100.0
+    cert: Path | None = None
+    key: Path | None = None
     codecs: tuple[str | RtpCodecCapability, ...] = ()
 
     @property
     def loopback(self) -> bool:
         """HTTP is bound to loopback: only this machine can call."""
         return is_loopback(self.host)
+
+    @property
+    def request_rate(self) -> float:
+        """Requests a second of one client address; 0: any number, which is the default on loopback, 100 elsewhere."""
+        if self.max_requests_per_second is not None:
+            return self.max_requests_per_second
+        return 0.0 if self.loopback else REQUESTS_PER_SECOND
 
 
 def is_loopback(host: str) -> bool:
@@ -132,6 +170,8 @@ def load_config(flags: Mapping[str, str | None], environment: Mapping[str, str],
         log_level=sources.read("log-level", _log_level, defaults.log_level),
         log_format=sources.read("log-format", _log_format, defaults.log_format),
         token=sources.read("token", _text, None, secret=True),
+        cert=sources.read("cert", _file, None),
+        key=sources.read("key", _file, None),
         hosts=sources.read("hosts", _texts, ()),
         origins=sources.read("origins", _texts, ()),
         participant_grace=sources.read("participant-grace", _seconds, defaults.participant_grace),
@@ -140,13 +180,12 @@ def load_config(flags: Mapping[str, str | None], environment: Mapping[str, str],
         body_bytes=sources.read("body-bytes", _bytes, defaults.body_bytes),
         outbox_bytes=sources.read("outbox-bytes", _bytes, defaults.outbox_bytes),
         event_ring=sources.read("event-ring", _events, defaults.event_ring),
-        max_rooms=sources.read("max-rooms", _count, defaults.max_rooms),
-        max_participants=sources.read("max-participants", _count, defaults.max_participants),
-        max_producers_per_participant=sources.read(
-            "max-producers-per-participant", _count, defaults.max_producers_per_participant
-        ),
+        max_requests_per_second=sources.read("max-requests-per-second", _rate, None),
+        max_messages_per_second=sources.read("max-messages-per-second", _rate, defaults.max_messages_per_second),
         codecs=sources.read("codecs", _codecs, defaults.codecs),
     )
+    counts = {field: sources.read(field.replace("_", "-"), _count, getattr(defaults, field)) for field in _COUNTS}
+    config = replace(config, **counts)
     sources.check_all_known()
     _check_together(config)
     return config
@@ -155,6 +194,9 @@ def load_config(flags: Mapping[str, str | None], environment: Mapping[str, str],
 def _check_together(config: Config) -> None:
     if not config.loopback and config.token is None:
         raise ConfigError(f"host '{config.host}' is not loopback: set --token or LABSFU_TOKEN")
+    if (config.cert is None) != (config.key is None):
+        given, missing = ("cert", "key") if config.key is None else ("key", "cert")
+        raise ConfigError(f"{given} '{config.cert or config.key}' needs its {missing}: set --{missing} too")
     media = config.media
     if media.announce and len(media.announce) != len(media.addresses):
         raise ConfigError(f"announce '{','.join(media.announce)}' must be one address for each media-address")
@@ -222,6 +264,12 @@ def _text(value: object) -> str:
     return value
 
 
+def _file(value: object) -> Path:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError("the name of a file")
+    return Path(value)
+
+
 def _texts(value: object) -> tuple[str, ...]:
     items = [item.strip() for item in value.split(",")] if isinstance(value, str) else value
     if not isinstance(items, list) or not all(isinstance(item, str) and item for item in items):
@@ -285,13 +333,21 @@ def _count(value: object) -> int:
 
 
 def _seconds(value: object) -> float:
+    return _number(value, 86400, "a number of seconds (0 to 86400)")
+
+
+def _rate(value: object) -> float:
+    return _number(value, 1_000_000, "a number a second (0 to 1000000; 0: any)")
+
+
+def _number(value: object, high: float, what: str) -> float:
     try:
-        seconds = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]  # anything else raises
+        number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]  # anything else raises
     except (TypeError, ValueError):
-        seconds = math.nan
-    if not 0 <= seconds <= 86400:
-        raise ValueError("a number of seconds (0 to 86400)")
-    return seconds
+        number = math.nan
+    if not 0 <= number <= high:
+        raise ValueError(what)
+    return number
 
 
 def _addresses(value: object) -> tuple[str, ...]:

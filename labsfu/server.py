@@ -15,7 +15,7 @@ from hypercorn.typing import ASGIFramework
 
 from labsfu.api.app import create_app
 from labsfu.api.context import Api, Identity
-from labsfu.api.guard import Guard
+from labsfu.api.edge import put_edge
 from labsfu.api.http_server import HttpServer, hypercorn_config
 from labsfu.config import Config
 from labsfu.core.codecs.registry import can_be_joined
@@ -29,8 +29,12 @@ from labsfu.shell.driver import InProcessWorker
 from labsfu.shell.entropy import SystemEntropy
 from labsfu.shell.event_hub import EventHub
 from labsfu.shell.event_log import log_event
+from labsfu.shell.holdings import HoldingLimits
 from labsfu.shell.logs import set_up_logs
+from labsfu.shell.open_files import raise_open_files
 from labsfu.shell.rooms_driver import RoomsDriver
+from labsfu.shell.sampler import Sampler
+from labsfu.shell.tls import server_context
 from labsfu.wire.events import EngineEvent
 from labsfu.wire.ids import WorkerId
 from labsfu.wire.payloads import Listen
@@ -81,7 +85,7 @@ class Server:
         media: where media comes in, each as "udp:address:port".
 
     Raises:
-        ConfigError: a codec cannot be forwarded.
+        ConfigError: a codec cannot be forwarded, or the certificate cannot be served.
     """
 
     def __init__(self, config: Config) -> None:
@@ -89,6 +93,7 @@ class Server:
         self.media: tuple[str, ...] = ()
         self._config = config
         self._media_codecs = _media_codecs(config)
+        self._tls = server_context(config)
         self._stop = trio.Event()
         self._stopped = trio.Event()
 
@@ -133,8 +138,15 @@ class Server:
     async def _serve(
         self, api: Api, listener: socket.socket, nursery: trio.Nursery, task_status: trio.TaskStatus[None]
     ) -> None:
-        app = Guard(cast("ASGIFramework", create_app(api)), self._config)
-        http = HttpServer(app, hypercorn_config(self._config.message_bytes), listener)
+        app = put_edge(cast("ASGIFramework", create_app(api)), api)
+        http = HttpServer(
+            app,
+            hypercorn_config(self._config.message_bytes),
+            listener,
+            tls=self._tls,
+            max_connections=self._connections(),
+        )
+        api.tally.connections = lambda: http.connections
         nursery.start_soon(api.rooms.keep_time)
         await nursery.start(http.run)
         _log.debug("ready", http=self.url, media=self.media)
@@ -145,12 +157,21 @@ class Server:
         await http.close(PARTING_PATIENCE)
         api.rooms.stop()
 
+    def _connections(self) -> int:
+        """How many there may be: those of the configuration, as far as the system allows."""
+        wanted = self._config.max_connections
+        fit = raise_open_files(wanted)
+        if fit < wanted:
+            _log.warning("few open files", connections=fit, wanted=wanted, hint="see labsfu doctor")
+        return fit
+
     def _make_events(self, clock: Clock, entropy: SystemEntropy) -> EventHub:
         return EventHub(
             entropy.uuid(),
             epoch_ms=clock.epoch_ms,
             size=self._config.event_ring,
             outbox_bytes=self._config.outbox_bytes,
+            max_watchers=self._config.max_watchers,
             log=log_event,
         )
 
@@ -164,7 +185,14 @@ class Server:
             room_grace=self._config.room_grace,
             limits=limits_of(self._config),
         )
-        return RoomsDriver(rooms, worker, now=clock.now, publish=events.publish, outbox_bytes=self._config.outbox_bytes)
+        return RoomsDriver(
+            rooms,
+            worker,
+            now=clock.now,
+            publish=events.publish,
+            outbox_bytes=self._config.outbox_bytes,
+            limits=holding_limits_of(self._config),
+        )
 
     def _make_api(
         self,
@@ -176,7 +204,7 @@ class Server:
         listener: socket.socket,
     ) -> Api:
         address = _host_and_port(listener)
-        self.url, self.media = f"http://{address}", worker.listen
+        self.url, self.media = f"{'http' if self._tls is None else 'https'}://{address}", worker.listen
         identity = Identity(
             id=entropy.uuid(),
             version=version("labsfu"),
@@ -184,7 +212,8 @@ class Server:
             started=clock.now(),
             listen=Listen(http=address, media=worker.listen),
         )
-        return Api(rooms, events, (worker,), worker.rtp_capabilities, self._config, identity, entropy.uuid)
+        sampler = Sampler((worker,), epoch_ms=clock.epoch_ms)
+        return Api(rooms, events, (worker,), worker.rtp_capabilities, self._config, identity, entropy.uuid, sampler)
 
 
 class _EventRelay:
@@ -201,6 +230,11 @@ class _EventRelay:
 def limits_of(config: Config) -> Limits:
     """The limits that rooms keep."""
     return Limits(config.max_rooms, config.max_participants, config.max_producers_per_participant)
+
+
+def holding_limits_of(config: Config) -> HoldingLimits:
+    """The limits on what the engine holds."""
+    return HoldingLimits(config.max_routers, config.max_transports, config.max_consumers_per_participant)
 
 
 def _media_codecs(config: Config) -> tuple[RtpCodecCapability, ...]:
@@ -230,8 +264,9 @@ def bind_http(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = found[0]
         listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise ConfigError(f"cannot listen on http {host} port {port}: {error.strerror}") from error
+    except (OSError, UnicodeError) as error:  # the latter: no name can be so long
+        reason = error.strerror if isinstance(error, OSError) else "no such name"
+        raise ConfigError(f"cannot listen on http {host} port {port}: {reason}") from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Inherited by every connection: what the kernel keeps for a client that does not read is bounded too.

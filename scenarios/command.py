@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 import scenarios.library  # noqa: F401 - registers the scenarios
-from clients.errors import ClientError, ServerFailed
+from clients.errors import ClientError, ServerFailed, UnusableFile
+from clients.trust import hint_of
 from scenarios.definition import find
 from scenarios.errors import UsageError
 from scenarios.lost_server import leaves
@@ -20,18 +21,29 @@ from scenarios.verdict import ExitCode
 
 
 def run_and_report(
-    name: str, settings: Mapping[str, str], *, against: str | None, server_flags: Sequence[str], mode: str
+    name: str,
+    settings: Mapping[str, str],
+    *,
+    against: str | None,
+    token: str | None = None,
+    ca: str | None = None,
+    server_flags: Sequence[str],
+    mode: str,
 ) -> ExitCode:
     """Run a scenario and print what it found, as `plain` text or `json`."""
     try:
         if against is not None and server_flags:
             raise UsageError(f"{server_flags[0]} is for a server that is started here; --against names one that runs")
-        story = run(find(name), settings, against=against, server_flags=server_flags, progress=_progress)
+        if against is None and token is not None:
+            server_flags = [*server_flags, "--token", token]
+        story = run(
+            find(name), settings, against=against, token=token, ca=ca, server_flags=server_flags, progress=_progress
+        )
         outcome = asyncio.run(story)
-    except UsageError as error:
+    except (UsageError, UnusableFile) as error:
         return _give_up(str(error), ExitCode.USAGE)
     except ServerFailed as error:
-        return _give_up(str(error), ExitCode.SERVER_DIED)
+        return _give_up(f"{error}{hint_of(error)}", ExitCode.SERVER_DIED)
     except KeyboardInterrupt:
         return _give_up("interrupted", ExitCode.INTERRUPTED)
     except Exception as error:

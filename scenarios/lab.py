@@ -35,18 +35,24 @@ class Lab:
         url: base URL of the server.
         api: a client of its HTTP API.
         progress: told in one line what goes on.
+        token: bearer token of the server.
+        ca: file with the certificates to be trusted for https:// (see `clients.trust`).
 
     Attributes:
         checks: what was checked, in order.
         pairs: how people received each other.
     """
 
-    def __init__(self, url: str, api: ApiClient, progress: Progress) -> None:
+    def __init__(
+        self, url: str, api: ApiClient, progress: Progress, *, token: str | None = None, ca: str | None = None
+    ) -> None:
         self.url = url
         self.api = api
         self.checks: list[Check] = []
         self.pairs: list[PairReport] = []
         self._progress = progress
+        self._token = token
+        self._ca = ca
 
     def say(self, line: str) -> None:
         """Tell the one who watches what goes on."""
@@ -78,10 +84,7 @@ class Lab:
         names = [NAMES[n] if n < len(NAMES) else f"person-{n + 1}" for n in range(people)]
         size = LARGE if people <= MANY else SMALL
         sources = {ParticipantId(name): number for number, name in enumerate(names, 1)}
-        crowd = [
-            Person(LabClient(self.url, room=room.id, name=name, room_type=room.type), number, sources, size)
-            for name, number in sources.items()
-        ]
+        crowd = [Person(self._client(room, name), number, sources, size) for name, number in sources.items()]
         async with AsyncExitStack() as stack:
             for person in crowd:
                 stack.push_async_callback(person.rest)
@@ -90,6 +93,9 @@ class Lab:
                 self.say(f"{person.name} joined")
                 await person.publish()
             yield crowd
+
+    def _client(self, room: RoomPayload, name: ParticipantId) -> LabClient:
+        return LabClient(self.url, room=room.id, name=name, room_type=room.type, token=self._token, ca=self._ca)
 
     async def talk(self, crowd: list[Person], seconds: float) -> None:
         """Let time pass, telling each second who sees how many of the others."""

@@ -25,6 +25,8 @@ async def run(
     settings: Mapping[str, str],
     *,
     against: str | None = None,
+    token: str | None = None,
+    ca: str | None = None,
     server_flags: Sequence[str] = (),
     progress: Progress,
 ) -> Outcome:
@@ -34,6 +36,8 @@ async def run(
         scenario: what to run.
         settings: its parameters, as text.
         against: base URL of a running server; without it, one is started on free ports and ended afterwards.
+        token: bearer token of the server.
+        ca: file with the certificates to be trusted for https:// (see `clients.trust`).
         server_flags: more flags for `labsfu serve`, where one is started.
         progress: told in one line what goes on.
 
@@ -51,9 +55,9 @@ async def run(
             progress("starting a server")
             server = await stack.enter_async_context(ServerProcess(*server_flags))
             against = server.url
-        api = await stack.enter_async_context(ApiClient(against))
+        api = await stack.enter_async_context(ApiClient(against, token, ca=ca))
         await api.wait_ready()
-        lab = Lab(against, api, progress)
+        lab = Lab(against, api, progress, token=token, ca=ca)
         began = time.monotonic()
         try:
             await scenario.story(lab, **values)

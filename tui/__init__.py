@@ -1,1 +1,1 @@
-"""The terminal dashboard: it will watch and drive all of it. Nothing lives here yet."""
+"""The terminal dashboard: a pure model (`model`), what is to be seen of it (`look`), and Textual around both."""

@@ -11,6 +11,7 @@ from clients.bot.options import BotOptions, Words, read_options
 from clients.bot.output import OutputClosed, give_up
 from clients.bot.session import Bot
 from clients.errors import ClientError, Disconnected, Refused, ServerFailed, UnusableFile
+from clients.trust import hint_of
 from labsfu.errors import InvalidValue
 
 _LOST = (1001, 1006)
@@ -72,7 +73,7 @@ def _told(error: BaseException) -> tuple[str, ExitCode]:
             how = "the server is gone" if error.code in _LOST else "the server has ended it"
             return f"{how}: {error.reason or error}", ExitCode.SERVER_GONE
         case ServerFailed():
-            return f"no server answers: {error}", ExitCode.SERVER_GONE
+            return f"no server answers: {error}{hint_of(error)}", ExitCode.SERVER_GONE
         case Refused():
             hint = " (--token or LABSFU_TOKEN)" if error.status == 401 else ""
             return f"the server refused: {error.detail}{hint}", ExitCode.CLIENT_ERROR

@@ -48,6 +48,7 @@ class Words:
     json: bool = False
     pcap: str | None = None
     token: str | None = None
+    ca: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,7 @@ class BotOptions:
         name: as others see it.
         participant_id: made of the name.
         token: of the server; None: it wants none.
+        ca: file with the certificates that are trusted; None: whom the system trusts.
         video: one of `PICTURES`, or a file.
         audio: one of `SOUNDS`, or a file.
         synthetic: send made-up media, and decode nothing.
@@ -78,6 +80,7 @@ class BotOptions:
     name: str
     participant_id: ParticipantId
     token: str | None
+    ca: Path | None
     video: str
     audio: str
     synthetic: bool
@@ -105,6 +108,7 @@ def read_options(words: Words) -> BotOptions:
         name=_name(words.name),
         participant_id=_participant_id(words.name),
         token=words.token,
+        ca=None if words.ca is None else Path(words.ca),
         video=video,
         audio=audio,
         synthetic=words.synthetic,
@@ -133,6 +137,8 @@ def _check_together(words: Words, video: str, audio: str) -> None:
         for flag, value in (("--size", words.size), ("--fps", words.fps), ("--layers", words.layers)):
             if value is not None:
                 raise InvalidValue(f"{flag} is about pictures: it does not go with --video none")
+    if words.ca is not None and not words.url.startswith("https:"):
+        raise InvalidValue(f"--ca says whom to trust: it goes with https:// only, not with {words.url}")
     if words.seed is not None and words.network is None:
         raise InvalidValue("--seed decides what a --network does: give one")
 

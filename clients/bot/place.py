@@ -38,7 +38,7 @@ async def find_place(options: BotOptions) -> Place:
         NoServer: of another kind.
         Refused, ServerFailed: as they say.
     """
-    async with ApiClient(options.url, options.token) as api:
+    async with ApiClient(options.url, options.token, ca=options.ca) as api:
         try:
             room = await api.room(options.room)
         except Refused as refusal:

@@ -116,6 +116,7 @@ class Bot:
             room_type=place.room_type,
             participant_type=place.participant_type,
             token=options.token,
+            ca=options.ca,
             network=None if options.network is None else options.network[1],
             tap=tap,
             auto_subscribe=False,

@@ -8,22 +8,25 @@ from quart import Response, request, websocket
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
-from labsfu.api import docs, health, participant, problems, room
+from labsfu.api import docs, health, metrics, participant, problems, room
 from labsfu.api.body import read_body
 from labsfu.api.context import Api
 from labsfu.api.query import parse_query
 from labsfu.api.routing import PATH_PARAMETERS, AnyRoute, Call, NoBody, Reply, Route, SocketRoute
-from labsfu.api.sfu import consumer, events, info, producer, router
+from labsfu.api.sfu import consumer, events, info, producer, router, stats
+from labsfu.api.tally import mark_route
 from labsfu.errors import CommandError
 from labsfu.wire.base import to_json
 
 ROUTES: tuple[AnyRoute, ...] = (
     *health.ROUTES,
+    *metrics.ROUTES,
     *info.ROUTES,
     *events.ROUTES,
     *router.ROUTES,
     *producer.ROUTES,
     *consumer.ROUTES,
+    *stats.ROUTES,
     *room.ROUTES,
     *participant.ROUTES,
     *docs.make_routes(lambda: ROUTES),
@@ -65,6 +68,7 @@ def setup_refusals(app: QuartTrio, api: Api) -> None:
 
 def _view(api: Api, route: Route) -> Callable[..., Awaitable[Response]]:  # type: ignore[type-arg]  # of whatever types
     async def view(**path: str) -> Response:
+        mark_route(request.scope, route.path)
         _check_path(path)
         query = parse_query(route.query, request.args.items(multi=True))
         body = await read_body(api, route.body, required=route.body_required)
@@ -75,6 +79,7 @@ def _view(api: Api, route: Route) -> Callable[..., Awaitable[Response]]:  # type
 
 def _socket_view(api: Api, route: SocketRoute) -> Callable[..., Awaitable[None]]:  # type: ignore[type-arg]  # of whatever query
     async def view(**path: str) -> None:
+        mark_route(websocket.scope, route.path)
         _check_path(path)
         query = parse_query(route.query, websocket.args.items(multi=True))
         await route.handler(api, Call(path, query, NoBody()))
@@ -89,7 +94,7 @@ def _check_path(path: dict[str, str]) -> None:
 
 def _render(route: Route, reply: Reply) -> Response:  # type: ignore[type-arg]  # of whatever types
     body = reply.body if isinstance(reply.body, bytes) else to_json(reply.body)
-    response = Response(body, status=route.status, content_type=route.content_type)
+    response = Response(body, status=route.status, content_type=reply.content_type or route.content_type)
     if reply.location is not None:
         response.headers["Location"] = reply.location
     return response

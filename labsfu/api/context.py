@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from labsfu.api.tally import Tally
 from labsfu.config import Config
 from labsfu.shell.event_hub import EventHub
 from labsfu.shell.rooms_driver import RoomsDriver
+from labsfu.shell.sampler import Sampler
 from labsfu.wire.ids import ParticipantId, RouterId
 from labsfu.wire.payloads import Listen
 from labsfu.wire.rtp import RtpCapabilities
@@ -38,6 +40,8 @@ class Api:
         config: the settings.
         identity: this run of the server.
         new_id: makes UUIDs.
+        sampler: measures everything, for watchers.
+        tally: what goes over HTTP and the sockets.
         producers_in_making: how many requests for a producer are under way, by router and participant.
     """
 
@@ -48,4 +52,6 @@ class Api:
     config: Config
     identity: Identity
     new_id: Callable[[], str]
+    sampler: Sampler
+    tally: Tally = field(default_factory=Tally)
     producers_in_making: Counter[tuple[RouterId, ParticipantId]] = field(default_factory=Counter)

@@ -1,7 +1,10 @@
-"""Who may call: token, `Host` and `Origin`, checked around the whole application.
+"""Who may call, and how often: rate, token, `Host` and `Origin`, checked around the whole application.
 
 On loopback the danger is a web page that makes its visitor's browser call us: so only loopback names (or listed ones)
 are answered, whatever address they resolve to, and only pages from there may call. Elsewhere it takes the token.
+
+The rate comes first, so that nobody tries tokens faster than that; what asks for health is never counted, so that a
+flood does not look like a death.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import hmac
 from typing import cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import trio
 from hypercorn.typing import (
     ASGIFramework,
     ASGIReceiveCallable,
@@ -19,12 +23,16 @@ from hypercorn.typing import (
     WebsocketScope,
 )
 
-from labsfu.api.problems import CONTENT_TYPE, make_problem
+from labsfu.api.problems import CONTENT_TYPE, make_problem, status_of
+from labsfu.api.rates import AddressBudgets, Rate, TooManyRequests
 from labsfu.config import Config, is_loopback
 from labsfu.wire.base import to_json
 from labsfu.wire.payloads import Problem
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+
+# What may be asked at once, in seconds' worth of requests: a page that loads, a room of people behind one address.
+BURST_SECONDS = 2.0
 
 
 class Guard:
@@ -33,11 +41,17 @@ class Guard:
     def __init__(self, app: ASGIFramework, config: Config) -> None:
         self._app = app
         self._config = config
+        self._budgets = _budgets(config)
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Pass the call on, or refuse it."""
         if scope["type"] != "http" and scope["type"] != "websocket":
             await self._app(scope, receive, send)
+            return
+        refusal = self._too_often(scope)
+        if refusal is not None:
+            too_often = make_problem(status_of(refusal), refusal.slug, refusal.detail, scope["path"])
+            await _refuse(scope, too_often, send, (b"retry-after", refusal.retry_after.encode()))
             return
         headers = {name.decode("latin1").lower(): value.decode("latin1") for name, value in scope["headers"]}
         token = _bearer(headers)
@@ -49,6 +63,16 @@ class Guard:
             await self._app(scope, receive, send)
         else:
             await _refuse(scope, problem, send)
+
+    def _too_often(self, scope: HTTPScope | WebsocketScope) -> TooManyRequests | None:
+        if self._budgets is None or scope["path"] in OPEN_PATHS:
+            return None
+        address = (scope.get("client") or ("", 0))[0]
+        wait = self._budgets.spend(address, trio.current_time())
+        if not wait:
+            return None
+        rate = self._config.request_rate
+        return TooManyRequests(f"'{address}' asks more than {rate:g} times a second; again in {wait:.2f} s", wait)
 
     def _refusal(self, scope: HTTPScope | WebsocketScope, headers: dict[str, str], token: str | None) -> Problem | None:
         path = scope["path"]
@@ -99,8 +123,15 @@ def _take_token(scope: WebsocketScope) -> tuple[WebsocketScope, str | None]:
     return cast("WebsocketScope", {**scope, "query_string": rest}), tokens[0]
 
 
-async def _refuse(scope: HTTPScope | WebsocketScope, problem: Problem, send: ASGISendCallable) -> None:
-    headers = [(b"content-type", CONTENT_TYPE.encode())]
+def _budgets(config: Config) -> AddressBudgets | None:
+    rate = config.request_rate
+    return AddressBudgets(Rate(rate, max(1.0, rate * BURST_SECONDS))) if rate else None
+
+
+async def _refuse(
+    scope: HTTPScope | WebsocketScope, problem: Problem, send: ASGISendCallable, *more: tuple[bytes, bytes]
+) -> None:
+    headers = [(b"content-type", CONTENT_TYPE.encode()), *more]
     if problem.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     body = to_json(problem)

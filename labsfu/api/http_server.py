@@ -7,6 +7,8 @@ in one takes down that one only, and an ending server waits for nobody.
 from __future__ import annotations
 
 import socket
+import ssl
+from contextlib import suppress
 
 import structlog
 import trio
@@ -17,11 +19,18 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ConnectionState
 
+from labsfu.api.answers import plain_answer, say_and_close
 from labsfu.api.link import STATE_KEY, Link
+from labsfu.api.tls_link import TlsLink
 from labsfu.api.whole_requests import WholeRequests
+from labsfu.wire.payloads import Problem, problem_type
 
 PING_SECONDS = 10.0
 SILENCE_SECONDS = 30
+HANDSHAKE_SECONDS = 5.0
+
+# Connections too many that are told so at one time; more are closed without a word.
+TURNED_AWAY_AT_ONCE = 32
 
 _log = structlog.get_logger()
 
@@ -50,6 +59,7 @@ def hypercorn_config(message_bytes: int) -> HypercornConfig:
     config.include_server_header = False
     config.websocket_ping_interval = PING_SECONDS
     config.read_timeout = SILENCE_SECONDS
+    config.ssl_handshake_timeout = HANDSHAKE_SECONDS
     config.websocket_max_message_size = 4 * message_bytes
     return config
 
@@ -61,16 +71,34 @@ class HttpServer:
         app: what is served.
         config: Hypercorn's settings.
         listener: a bound, listening TCP socket; owned from now on.
+        tls: what TLS is served with; None: plain HTTP.
+        max_connections: at one time; those that come then are told to come back.
     """
 
-    def __init__(self, app: ASGIFramework, config: HypercornConfig, listener: socket.socket) -> None:
+    def __init__(
+        self,
+        app: ASGIFramework,
+        config: HypercornConfig,
+        listener: socket.socket,
+        *,
+        tls: ssl.SSLContext | None = None,
+        max_connections: int = 12_000,
+    ) -> None:
         self._app = ASGIWrapper(WholeRequests(app))
         self._config = config
         self._listener = listener
+        self._tls = tls
+        self._max_connections = max_connections
+        self._turned_away = 0
         self._context = WorkerContext(None)
         self._links: set[Link] = set()
         self._connections = trio.CancelScope()
         self._accepting = trio.CancelScope()
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._links)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until closed or cancelled."""
@@ -100,8 +128,14 @@ class HttpServer:
             for link in self._links:
                 link.abort()
 
+    def _link(self, stream: trio.SocketStream) -> Link:
+        return Link(stream) if self._tls is None else TlsLink(stream, self._tls)
+
     async def _serve(self, stream: trio.SocketStream) -> None:
-        link = Link(stream)
+        if len(self._links) >= self._max_connections:
+            await self._turn_away(stream)
+            return
+        link = self._link(stream)
         self._links.add(link)
         state = ConnectionState({STATE_KEY: link})
         try:
@@ -113,3 +147,26 @@ class HttpServer:
             _log.error("connection failed", exc_info=errors)
         finally:
             self._links.discard(link)
+
+    async def _turn_away(self, stream: trio.SocketStream) -> None:
+        """Say that there are too many, unless that is being said to many already."""
+        if self._turned_away >= TURNED_AWAY_AT_ONCE:
+            return
+        self._turned_away += 1
+        try:
+            link = self._link(stream)
+            with suppress(trio.BrokenResourceError), trio.move_on_after(HANDSHAKE_SECONDS):
+                if isinstance(link, TlsLink):
+                    await link.do_handshake()
+                await say_and_close(link, _too_many(self._max_connections))
+                await link.aclose()
+        finally:
+            self._turned_away -= 1
+
+
+def _too_many(limit: int) -> bytes:
+    detail = f"{limit} connections are open, and there may be no more"
+    problem = Problem(
+        type=problem_type("too-many-connections"), title="Too many connections", status=503, detail=detail
+    )
+    return plain_answer(problem, "retry-after: 1")

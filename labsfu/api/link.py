@@ -52,7 +52,8 @@ class Link(trio.abc.HalfCloseableStream):
         self.socket = stream.socket
         self.lost = False
         self.gone = trio.Event()
-        self._stream = stream
+        self._tcp = stream
+        self._stream: trio.abc.Stream = stream
         self._on_loss = trio.Event()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -71,7 +72,7 @@ class Link(trio.abc.HalfCloseableStream):
         """
         self.gone.set()
         with trio.CancelScope(shield=True):
-            await self._stream.send_eof()
+            await self._tcp.send_eof()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Receive. An end, an error or a cancelling (Hypercorn's read timeout) before we closed is a loss."""

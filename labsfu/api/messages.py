@@ -27,6 +27,14 @@ def decode_message(text: str) -> wire.ClientMessage | wire.Error:
         return _error("", ABSENT, "not-json", "message is nested too deep")
 
 
+def refuse_message(text: str, slug: str, detail: str) -> wire.Error:
+    """The refusal of a message whatever it says: it names the action and the request, if there are such."""
+    message = decode_message(text)
+    if isinstance(message, wire.Error):
+        return _error(message.request_action, message.request_id, slug, detail)
+    return _error(str(type(message).__struct_config__.tag), message.request_id, slug, detail)
+
+
 def _error_of_shape(value: object, detail: str) -> wire.Error:
     """It is JSON; find out how much of it makes sense."""
     if not isinstance(value, dict):

@@ -22,6 +22,7 @@ from labsfu.wire.payloads import Problem, problem_type
 Json: TypeAlias = dict[str, Any]
 
 _REF = "#/components/schemas/{name}"
+_RETRY_AFTER: Json = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 _INTRODUCTION = """\
 An SFU: routers forward what producers send to consumers; rooms put people on routers.
 
@@ -167,7 +168,7 @@ def _responses(route: Route[Any, Any], schemas: _Schemas) -> Json:
     schema = {"type": "string"} if route.reply is None else schemas.of(route.reply)
     success: Json = {
         "description": HTTPStatus(route.status).phrase,
-        "content": {route.content_type: {"schema": schema}},
+        "content": {type_: {"schema": schema} for type_ in (route.content_type, *route.other_content_types)},
     }
     if route.status == HTTPStatus.CREATED:
         success["headers"] = {"Location": {"description": "Where it is.", "schema": {"type": "string"}}}
@@ -179,6 +180,7 @@ def _refusals(route: AnyRoute, schemas: _Schemas) -> Json:
     return {
         str(status): {
             "description": ", ".join(f"`{refusal.slug}`" for refusal in refusals),
+            **({"headers": _RETRY_AFTER} if status == HTTPStatus.TOO_MANY_REQUESTS else {}),
             "content": {CONTENT_TYPE: {"schema": schemas.of(Problem)}},
             "x-problems": [problem_type(refusal.slug) for refusal in refusals],
         }

@@ -14,6 +14,7 @@ from werkzeug.routing import WebsocketMismatch
 
 from labsfu.api.body import WrongShape
 from labsfu.api.context import Api
+from labsfu.api.rates import TooManyRequests
 from labsfu.errors import (
     CommandError,
     Conflict,
@@ -35,6 +36,7 @@ _STATUS: Mapping[type[object], int] = MappingProxyType(
         NotFound: 404,
         Conflict: 409,
         Unsupported: 422,
+        TooManyRequests: 429,
         Unavailable: 503,
     }
 )

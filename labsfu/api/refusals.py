@@ -9,7 +9,13 @@ from labsfu.api.routing import PATH_PARAMETERS, AnyRoute, NoBody, Refusal, Route
 
 _CALLER = (Refusal(403, "host-not-allowed"), Refusal(403, "origin-not-allowed"))
 _TOKEN = Refusal(401, "token-required")
-_SERVER = (Refusal(500, "internal-error"), Refusal(503, "server-stopping"), Refusal(503, "worker-unavailable"))
+_TOO_OFTEN = Refusal(429, "too-many-requests")
+_SERVER = (
+    Refusal(500, "internal-error"),
+    Refusal(503, "server-stopping"),
+    Refusal(503, "too-many-connections"),
+    Refusal(503, "worker-unavailable"),
+)
 _QUERY = (Refusal(400, "unknown-parameter"),)
 _REPEATED = Refusal(400, "repeated-parameter")
 _INVALID = Refusal(400, "invalid-parameter")
@@ -27,7 +33,7 @@ def refusals_of(route: AnyRoute) -> tuple[Refusal, ...]:
     """All refusals of a route, by status and slug."""
     found = {*route.refusals, *_CALLER, *_SERVER, *_QUERY}
     if route.path not in OPEN_PATHS:
-        found.add(_TOKEN)
+        found.update((_TOKEN, _TOO_OFTEN))
     fields = msgspec.structs.fields(route.query)
     if fields:
         found.add(_REPEATED)

@@ -8,6 +8,7 @@ from labsfu.api.routing import AnyRoute, Call, NoBody, Refusal, Reply, Route
 from labsfu.rooms.opening import RoomPlan
 from labsfu.wire.base import ABSENT, Absent, Wire
 from labsfu.wire.ids import RoomId, check_token
+from labsfu.wire.observers import RoomActiveSpeakerPayload, RoomAudioLevelPayload
 from labsfu.wire.payloads import Message, RoomList, RoomPayload, RoomType
 
 
@@ -38,6 +39,16 @@ async def get_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:
     return Reply(api.rooms.rooms.room(call.room_id))
 
 
+async def get_active_speaker_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:
+    """Show who speaks in a room."""
+    return Reply(await api.rooms.run(api.rooms.rooms.active_speaker(call.room_id)))
+
+
+async def get_audio_level_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:
+    """Show who is loud in a room."""
+    return Reply(await api.rooms.run(api.rooms.rooms.audio_levels(call.room_id)))
+
+
 async def delete_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:
     """End a room and everyone in it."""
     room_id = call.room_id
@@ -46,7 +57,7 @@ async def delete_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:
 
 
 NO_ROOM = Refusal(404, "room-not-found")
-MAKING = (Refusal(409, "too-many-rooms"), Refusal(503, "router-closed"))
+MAKING = (Refusal(409, "too-many-rooms"), Refusal(409, "too-many-routers"), Refusal(503, "router-closed"))
 """Why a room may not be made, whatever it is made for."""
 NO_SIZE = Refusal(400, "invalid-room-size")
 
@@ -62,5 +73,21 @@ ROUTES: tuple[AnyRoute, ...] = (
     ),
     Route("GET", "/rooms", list_handler, NoQuery, RoomList),
     Route("GET", "/rooms/{roomId}", get_handler, NoQuery, RoomPayload, refusals=(NO_ROOM,)),
+    Route(
+        "GET",
+        "/rooms/{roomId}/active-speaker",
+        get_active_speaker_handler,
+        NoQuery,
+        RoomActiveSpeakerPayload,
+        refusals=(NO_ROOM,),
+    ),
+    Route(
+        "GET",
+        "/rooms/{roomId}/audio-level",
+        get_audio_level_handler,
+        NoQuery,
+        RoomAudioLevelPayload,
+        refusals=(NO_ROOM,),
+    ),
     Route("DELETE", "/rooms/{roomId}", delete_handler, NoQuery, Message, refusals=(NO_ROOM,)),
 )

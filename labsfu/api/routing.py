@@ -78,10 +78,14 @@ class Call(Generic[Q, B]):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a handler answers: a wire value, sent as JSON, or bytes as the route says. `location` goes with 201."""
+    """What a handler answers: a wire value, sent as JSON, or bytes as the route says. `location` goes with 201.
+
+    `content_type` is for routes that have more than one.
+    """
 
     body: Wire | bytes
     location: str | None = None
+    content_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -105,6 +109,7 @@ class Route(Generic[Q, B]):
         status: the status of success.
         refusals: those of its own; `labsfu.api.refusals.refusals_of` has them all.
         content_type: of what it answers.
+        other_content_types: which callers may prefer.
     """
 
     method: str
@@ -117,6 +122,7 @@ class Route(Generic[Q, B]):
     status: int = 200
     refusals: tuple[Refusal, ...] = ()
     content_type: str = "application/json"
+    other_content_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

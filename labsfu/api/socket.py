@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
+import trio
 from quart import websocket
 
 from labsfu.api.context import Api
 from labsfu.api.link import LinkLike, link_of
-from labsfu.api.messages import decode_message
+from labsfu.api.messages import decode_message, refuse_message
 from labsfu.api.problems import unexpected
+from labsfu.api.rates import Budget, Rate, TooManyRequests
 from labsfu.api.socket_loop import SocketLoop
 from labsfu.errors import Unavailable
 from labsfu.rooms.wishes import ConnectionId, Flow
@@ -19,8 +21,13 @@ from labsfu.wire.socket import Error, Init
 
 # Close codes (RFC 6455 7.4.1).
 UNSUPPORTED_DATA = 1003
+POLICY_VIOLATION = 1008
 MESSAGE_TOO_BIG = 1009
 INTERNAL_ERROR = 1011
+
+# What may be said at once, in seconds' worth of messages: who comes into a room of 100 streams consumes and resumes
+# each of them, as fast as it is answered, and may choose layers and ask for a key frame of each.
+BURST_SECONDS = 5.0
 
 
 async def serve_participant(api: Api, join: Callable[[ConnectionId], Flow[Init]]) -> None:
@@ -42,6 +49,31 @@ async def serve_participant(api: Api, join: Callable[[ConnectionId], Flow[Init]]
             )
 
 
+class Pace:
+    """How fast one client may speak. What is too much is refused; whoever goes on all the same is hopeless.
+
+    Args:
+        per_second: messages; 0: any number.
+
+    Attributes:
+        hopeless: as many were refused as may be accepted.
+    """
+
+    def __init__(self, per_second: float) -> None:
+        rate = Rate(per_second, max(1.0, per_second * BURST_SECONDS)) if per_second else None
+        self._accepted = None if rate is None else Budget(rate)
+        self._refused = None if rate is None else Budget(rate)
+        self._per_second = per_second
+        self.hopeless = False
+
+    def refusal(self, now: float) -> TooManyRequests | None:
+        """One more message came; None: it may be carried out."""
+        if self._accepted is None or self._refused is None or not (wait := self._accepted.spend(now)):
+            return None
+        self.hopeless = self._refused.spend(now) > 0
+        return TooManyRequests(f"more than {self._per_second:g} messages a second; again in {wait:.2f} s", wait)
+
+
 class ConnectionWebSocketEventLoop(SocketLoop):
     """Moves signals to the client and messages from it.
 
@@ -52,6 +84,7 @@ class ConnectionWebSocketEventLoop(SocketLoop):
         super().__init__(mailbox, link)
         self._api = api
         self._connection = connection
+        self._pace = Pace(api.config.max_messages_per_second)
 
     async def process_websocket_signals(self) -> None:
         """Carry out the client's messages, one at a time."""
@@ -62,6 +95,14 @@ class ConnectionWebSocketEventLoop(SocketLoop):
                 return self._give_up(UNSUPPORTED_DATA, "messages are text")
             if len(text) > limit or (len(text) * 4 > limit and len(text.encode()) > limit):
                 return self._give_up(MESSAGE_TOO_BIG, f"messages have at most {limit} bytes")
+            self._api.tally.messages += 1
+            refusal = self._pace.refusal(trio.current_time())
+            if refusal is not None:
+                self._api.tally.messages_refused += 1
+                if self._pace.hopeless:
+                    return self._give_up(POLICY_VIOLATION, refusal.detail)
+                self._mailbox.put(refuse_message(text, refusal.slug, refusal.detail))
+                continue
             try:
                 await self._carry_out(text)
             except Exception as error:  # logged; this connection ends, no other one does

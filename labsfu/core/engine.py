@@ -16,6 +16,7 @@ from labsfu.core.executor import Executor
 from labsfu.core.ortc.supported import DEFAULT_MEDIA_CODECS
 from labsfu.core.outputs import Address, SocketId, Transmit
 from labsfu.core.srtp.buffer import SrtpBuffer
+from labsfu.core.stats.sampler import Sampler
 from labsfu.core.stun.message import local_ufrag_of
 from labsfu.core.tables import Tables
 from labsfu.core.token_bucket import TokenBucket
@@ -63,19 +64,21 @@ class Engine:
         self._drop_reports.watch(self._drops, Stream())
         self._packets_received = 0
         self._bytes_received = 0
+        self._tables = Tables()
+        self._sampler = Sampler(self._tables)
         around = Surroundings(
             entropy=entropy,
             unix_offset=unix_offset,
             certificate=certificate,
             transmit=transmit,
             emit=self._events.append,
+            came_up=self._sampler.wake,
             drops=self._drops,
             drop_reports=self._drop_reports,
             refusals=TokenBucket(STUN_REFUSALS, STUN_REFUSALS_BURST),
             outbox=SrtpBuffer(),
             candidates=tuple(candidates),
         )
-        self._tables = Tables()
         self._executor = Executor(self._tables, around, media_codecs, self._events, self._traffic)
         self._receivers: dict[PacketKind, Callable[[int, SocketId, Address, float], WebRtcTransport]] = {
             PacketKind.STUN: self._receive_stun,
@@ -105,16 +108,19 @@ class Engine:
         """Take in the datagram that was put into `inbox`; one that fills it to the brim was cut off."""
         self._packets_received += 1
         self._bytes_received += length
+        owner = self._tables.by_address.get(source)
+        if owner is not None:
+            owner.packets_received += 1
+            owner.bytes_received += length
         try:
             if length == len(self.inbox.data):
                 raise Malformed("too-long")
             kind = kind_of(self.inbox.data, length)
             if kind is PacketKind.RTP:
-                transport = self._tables.by_address.get(source)
-                if transport is None:
+                if owner is None:
                     raise Malformed("rtp-unknown-source")
-                if transport.receive_rtp(self.inbox, length, now):
-                    self._tables.follow(transport)
+                if owner.receive_rtp(self.inbox, length, now):
+                    self._tables.follow(owner)
                 return
             receive = self._receivers.get(kind)
             if receive is None:
@@ -123,7 +129,7 @@ class Engine:
         except Malformed as malformed:
             self._refused(source, malformed.reason)
         except Exception as error:
-            self._contain(self._tables.by_address.get(source), error, now)
+            self._contain(owner, error, now)
         else:
             self._tables.follow(transport)
 
@@ -136,12 +142,22 @@ class Engine:
                 self._contain(transport, error, now)
             else:
                 self._tables.follow(transport)
+        for router in self._tables.router_timers.due(now):
+            try:
+                router.tick(now)
+            except Exception as error:
+                self._contain(None, error, now)
         self._drop_reports.tick(now)
+        self._sampler.tick(now)
 
     def deadline(self) -> float | None:
         """When `tick` has something to do, which may be long since; never before that."""
-        timers, reports = self._tables.timers.deadline(), self._drop_reports.deadline()
-        return timers if reports is None else reports if timers is None else min(timers, reports)
+        at = self._tables.timers.deadline()
+        routers = self._tables.router_timers.deadline()
+        for other in (routers, self._drop_reports.deadline(), self._sampler.deadline()):
+            if other is not None and (at is None or other < at):
+                at = other
+        return at
 
     def drain(self) -> list[EngineEvent]:
         """Take what happened since the last time, in its order."""
@@ -176,6 +192,9 @@ class Engine:
             # Anyone may write any source address: who has shown that this one is its own keeps it.
             raise Malformed("stun-address-in-use")
         transport.receive_stun(data, socket, source, now)
+        if owner is None:  # it is known only now whose address this is
+            transport.packets_received += 1
+            transport.bytes_received += length
         return transport
 
     def _receive_dtls(self, length: int, socket: SocketId, source: Address, now: float) -> WebRtcTransport:  # noqa: ARG002 - one signature for all

@@ -10,6 +10,11 @@ from labsfu.core.forwarding.router import Router
 from labsfu.core.operations import Operations
 from labsfu.core.showing import show_router, show_type
 from labsfu.core.standalone import Standalone
+from labsfu.core.stats.moment import Moment
+from labsfu.core.stats.samples import sample_engine
+from labsfu.core.stats.several import stats_of
+from labsfu.core.stats.streams import consumer_stats, producer_stats
+from labsfu.core.stats.transports import router_stats
 from labsfu.core.tables import Tables
 from labsfu.core.transport.webrtc import Surroundings, WebRtcTransport
 from labsfu.errors import Unsupported
@@ -85,9 +90,18 @@ class Executor:
                 return commands.RoutersShown(routers=tuple(map(self._show_router, self._tables.routers.values())))
             case commands.GetCounts():
                 return commands.Counted(counts=self._count())
+            case commands.GetSamples():
+                return commands.Sampled(sample=sample_engine(self._tables, now))
             case commands.RouterCommand():
                 router = self._tables.router(command.router_id)
-                for execute in (self._on_router, self._on_media, self._on_producer, self._on_consumer):
+                for execute in (
+                    self._on_router,
+                    self._on_hearing,
+                    self._on_media,
+                    self._on_producer,
+                    self._on_consumer,
+                    self._on_stats,
+                ):
                     result = execute(router, command, now)
                     if result is not None:
                         return result
@@ -122,6 +136,17 @@ class Executor:
             case _:
                 return None
         return DONE
+
+    def _on_hearing(self, router: Router, command: commands.RouterCommand, now: float) -> Result | None:  # noqa: ARG002 - one signature for all
+        """Who is heard."""
+        hearing, epoch_ms = router.hearing, self._operations.epoch_ms
+        match command:
+            case commands.GetAudioLevels():
+                return commands.AudioLevelsShown(audio_levels=hearing.show_levels(epoch_ms, router.created_at))
+            case commands.GetActiveSpeaker():
+                return commands.ActiveSpeakerShown(active_speaker=hearing.show_speaker(epoch_ms))
+            case _:
+                return None
 
     def _on_media(self, router: Router, command: commands.RouterCommand, now: float) -> Result | None:
         """Producers and consumers on a transport that is there."""
@@ -205,16 +230,35 @@ class Executor:
                 return None
         return DONE
 
+    def _on_stats(self, router: Router, command: commands.RouterCommand, now: float) -> Result | None:
+        """What there is to say of it."""
+        moment = Moment(now, self._operations.epoch_ms(now))
+        match command:
+            case commands.GetRouterStats():
+                return commands.RouterStatsShown(stats=router_stats(router, self._tables, moment))
+            case commands.GetProducerStats():
+                producer, transport = self._standalone.find_producer(router, command.producer_id)
+                stats = producer_stats(command.producer_id, producer, transport, moment)
+                return commands.ProducerStatsShown(stats=stats)
+            case commands.GetConsumerStats():
+                consumer = router.consumer(command.consumer_id)
+                return commands.ConsumerStatsShown(stats=consumer_stats(router, consumer, self._tables, moment))
+            case commands.GetStats():
+                return stats_of(router, command, self._tables, moment)
+        return None
+
     def _count(self) -> EngineCounts:
         received, received_bytes, drops = self._traffic()
         counted = Drops()
         counted.add(drops)
+        total = copy(self._operations.closed_traffic)
         for router in self._tables.routers.values():
+            total.add(router.traffic)
+            counted.add(router.drops)
             for producer, *_ in router.producers.values():
                 counted.add(producer.drops)
             for consumer, *_ in router.consumers.values():
                 counted.add(consumer.drops)
-        total = copy(self._operations.closed_traffic)
         for transport in self._tables.transports.values():
             total.add(transport)
             counted.add(transport.drops)
@@ -226,8 +270,8 @@ class Executor:
             consumers=sum(len(router.consumers) for router in routers),
             packets_received=received,
             bytes_received=received_bytes,
-            packets_sent=total.packets,
-            bytes_sent=total.bytes,
+            packets_sent=total.packets_sent,
+            bytes_sent=total.bytes_sent,
             unsent_packets=0,
             forwarded_packets=total.forwarded,
             drops=counted.snapshot(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from labsfu.core.drop_reports import Stream
+from labsfu.core.drops import Drops
 from labsfu.core.forwarding.consumer import Consumer
 from labsfu.core.forwarding.producer import Producer
 from labsfu.core.forwarding.router import Router
@@ -33,7 +34,7 @@ class Operations:
     """Makes and closes; each either does all it says, or raises and did nothing.
 
     Given: the tables, what transports share, the codecs of all routers.
-    Owned: the next MID of each transport, the traffic of transports that are closed.
+    Owned: the next MID of each transport, the traffic of routers that are closed.
     """
 
     def __init__(self, tables: Tables, around: Surroundings, media_codecs: Sequence[RtpCodecCapability]) -> None:
@@ -57,7 +58,8 @@ class Operations:
             id_,
             self.rtp_capabilities,
             self._around.emit,
-            self._around.drops,
+            Drops(),
+            self._tables.router_timers.schedule,
             participant_count=participant_count,
             created_at=self.epoch_ms(now),
         )
@@ -68,7 +70,9 @@ class Operations:
         """Close a router, its transports first."""
         for transport in self._tables.of_router(router.id):
             self.close_transport(transport, "router-closed", now)
-        del self._tables.routers[router.id]
+        self._tables.remove_router(router)
+        self.closed_traffic.add(router.traffic)
+        self._around.drops.absorb(router.drops)
         self._around.emit(RouterClosed(router_id=router.id))
 
     # ---------------------------------------------------------------- transports
@@ -99,12 +103,13 @@ class Operations:
 
     def close_transport(self, transport: WebRtcTransport, reason: CloseReason, now: float) -> None:
         """Close a transport, what it carries first."""
-        self._tables.routers[transport.router_id].close_session(transport.session, "transport-closed")
+        router = self._tables.routers[transport.router_id]
+        router.close_session(transport.session, "transport-closed")
         transport.close(now)
         self._tables.remove(transport)
         del self._next_mids[transport.id]
-        self.closed_traffic.add(transport)
-        self._around.drops.absorb(transport.drops)
+        router.traffic.add(transport)
+        router.drops.absorb(transport.drops)
         self._around.emit(TransportClosed(router_id=transport.router_id, transport_id=transport.id, reason=reason))
 
     def give_up(self, transport: WebRtcTransport | None, detail: str, now: float) -> None:

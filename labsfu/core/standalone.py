@@ -137,6 +137,13 @@ class Standalone:
         producer = router.producer(id_)
         return show_producer(router, producer, self._tables.transports[router.producers[id_][2]])
 
+    def find_producer(self, router: Router, id_: ProducerId) -> tuple[Producer | None, WebRtcTransport]:
+        """A producer (None: it is only a transport yet) and its transport; raises NotFound."""
+        pending = self._pending.get(id_)
+        if pending is not None and pending.router_id == router.id:
+            return None, pending.transport
+        return router.producer(id_), self._tables.transports[router.producers[id_][2]]
+
     def producers(self, router: Router) -> tuple[ProducerPayload, ...]:
         """Show all producers of a router."""
         ids = [*router.producers, *(pending.id for pending in self.pending_of(router))]

@@ -19,6 +19,7 @@ class Tables:
         self.by_ufrag: dict[str, WebRtcTransport] = {}
         self.by_address: dict[Address, WebRtcTransport] = {}
         self.timers: Timers[WebRtcTransport] = Timers()
+        self.router_timers: Timers[Router] = Timers()
         self._followed: dict[TransportId, tuple[tuple[str, ...], tuple[Address, ...]]] = {}
 
     def router(self, id_: RouterId) -> Router:
@@ -26,6 +27,11 @@ class Tables:
         if id_ not in self.routers:
             raise NotFound.of("router", id_)
         return self.routers[id_]
+
+    def remove_router(self, router: Router) -> None:
+        """Forget a router, which has no transports any more."""
+        del self.routers[router.id]
+        self.router_timers.forget(router)
 
     def transport(self, router_id: RouterId, id_: TransportId) -> WebRtcTransport:
         """A transport of a router, or NotFound."""

@@ -10,6 +10,7 @@ from labsfu.rooms.directory import Directory
 from labsfu.rooms.notices import NORMAL, Notices
 from labsfu.rooms.participant import Consumer, Participant, Producer
 from labsfu.rooms.room import Room
+from labsfu.rooms.speaking import follow_speaker
 from labsfu.wire import commands, events
 from labsfu.wire import socket as wire
 
@@ -44,6 +45,7 @@ class Closing:
         producer.owner.producers.pop(producer.id, None)
         removed = wire.ProducerRemoved(participant_id=producer.owner.id, producer_id=producer.id)
         self._notices.tell_others(producer.owner, removed)
+        follow_speaker(producer.owner.room, self._notices)
 
     def end_participant(
         self, participant: Participant, now: float, reason: events.LeaveReason

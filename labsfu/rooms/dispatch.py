@@ -9,10 +9,12 @@ import msgspec
 from labsfu.errors import CommandError
 from labsfu.rooms.closing import Closing
 from labsfu.rooms.directory import Directory
+from labsfu.rooms.measuring import stats_for
 from labsfu.rooms.notices import Notices
 from labsfu.rooms.participant import Participant
 from labsfu.rooms.receiving import Receiving
 from labsfu.rooms.sending import Sending, transport_of
+from labsfu.rooms.speaking import follow_speaker
 from labsfu.rooms.wishes import ConnectionId, Flow, ask, ask_to_close
 from labsfu.wire import commands
 from labsfu.wire import socket as wire
@@ -59,6 +61,8 @@ class Dispatch:
         if answer is not None and self._directory.connections.get(connection) is participant:
             self._notices.tell_connection(connection, answer)
             self._tell_early_news(participant, answer)
+        if isinstance(answer, wire.Produced):
+            follow_speaker(participant.room, self._notices)  # it may be heard already
 
     def _carry_out(
         self, participant: Participant, message: wire.ClientMessage, now: float
@@ -74,6 +78,8 @@ class Dispatch:
                 return wire.ConnectedConsumerTransport(request_id=message.request_id)
             case wire.RestartIceRequest():
                 return (yield from self._restart_ice(participant, message))
+            case wire.GetStats():
+                return (yield from stats_for(participant, message))
             case wire.Leave():
                 yield from ask_to_close(self._closing.end_participant(participant, now, "left"))
                 return None

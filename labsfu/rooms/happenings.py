@@ -6,6 +6,7 @@ from labsfu.rooms.closing import Closing
 from labsfu.rooms.directory import Directory
 from labsfu.rooms.notices import Notices, producer_flow
 from labsfu.rooms.participant import Consumer, News, Producer
+from labsfu.rooms.speaking import on_levels, on_speaker
 from labsfu.wire import events
 from labsfu.wire import socket as wire
 from labsfu.wire.ids import ConsumerId, ProducerId, RouterId, TransportId
@@ -43,6 +44,8 @@ class Happenings:
             case events.ProducerScored():
                 scores = wire.ProducerScore(id=event.producer_id, score=event.score)
                 self._news(self._directory.producers.get(event.producer_id), scores)
+            case events.AudioLevels() | events.ActiveSpeaker():
+                self._heard(event)
             case _:
                 pass  # makings are adopted by whoever asked; the states of ICE and DTLS concern nobody here
 
@@ -89,6 +92,15 @@ class Happenings:
             consumer.paused = paused
             signal = wire.ConsumerPaused if paused else wire.ConsumerResumed
             self._notices.tell(consumer.owner, signal(id=consumer.id))
+
+    def _heard(self, event: events.AudioLevels | events.ActiveSpeaker) -> None:
+        room = self._directory.routers.get(event.router_id)
+        if room is None:
+            return
+        if isinstance(event, events.AudioLevels):
+            on_levels(room, self._notices, event)
+        else:
+            on_speaker(room, self._notices, event)
 
     def _news(self, stream: Producer | Consumer | None, news: News) -> None:
         """Tell the owner; of a stream that nobody has adopted yet it is kept for who will."""

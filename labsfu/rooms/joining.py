@@ -6,6 +6,7 @@ from labsfu.errors import CommandError, Conflict
 from labsfu.rooms.directory import Directory
 from labsfu.rooms.notices import REPLACED, Notices, producer_added, screen_started
 from labsfu.rooms.participant import SIDES, Participant
+from labsfu.rooms.speaking import tell_present_speaker
 from labsfu.rooms.wishes import ConnectionId, Flow, ask, ask_to_close
 from labsfu.wire import commands, events
 from labsfu.wire import socket as wire
@@ -107,6 +108,7 @@ class Joining:
         for other in participant.room.others(participant):
             if other.share_screen:
                 self._notices.tell(participant, screen_started(other))
+        tell_present_speaker(participant, self._notices)
         # one who comes back may have missed some news
         for producer in participant.producers.values():
             self._notices.tell_news(producer)

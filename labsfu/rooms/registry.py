@@ -16,12 +16,14 @@ from labsfu.rooms.joining import Joining
 from labsfu.rooms.limits import Limits
 from labsfu.rooms.notices import Notices
 from labsfu.rooms.opening import Opening, ParticipantPlan, RoomPlan
+from labsfu.rooms.speaking import Speaking
 from labsfu.rooms.wishes import ConnectionId, Flow, Wish, ask_to_close
 from labsfu.wire import commands
 from labsfu.wire import socket as wire
 from labsfu.wire.base import ABSENT
 from labsfu.wire.events import EngineEvent, SocketCloseReason
 from labsfu.wire.ids import ParticipantId, RoomId
+from labsfu.wire.observers import RoomActiveSpeakerPayload, RoomAudioLevelPayload
 from labsfu.wire.payloads import ParticipantPayload, RoomPayload
 
 
@@ -56,6 +58,7 @@ class Rooms:
         )
         self._dispatch = Dispatch(self._directory, self._notices, self._closing)
         self._happenings = Happenings(self._directory, self._notices, self._closing)
+        self._speaking = Speaking(self._directory)
 
     # ------------------------------------------------------------------ rooms
 
@@ -75,6 +78,14 @@ class Rooms:
     def rooms(self) -> tuple[RoomPayload, ...]:
         """Show all rooms, oldest first."""
         return tuple(room.payload() for room in self._directory.rooms.values())
+
+    def audio_levels(self, room_id: RoomId) -> Flow[RoomAudioLevelPayload]:
+        """Show who is loud in a room. Raises NotFound."""
+        return self._speaking.levels(room_id)
+
+    def active_speaker(self, room_id: RoomId) -> Flow[RoomActiveSpeakerPayload]:
+        """Show who speaks in a room. Raises NotFound."""
+        return self._speaking.speaker(room_id)
 
     def delete_room(self, room_id: RoomId) -> Flow[None]:
         """End a room and everyone in it. Raises NotFound."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from labsfu.errors import Conflict
 from labsfu.rooms.participant import Participant, Producer
-from labsfu.wire.ids import ParticipantId, RoomId, RouterId
+from labsfu.wire.ids import ParticipantId, ProducerId, RoomId, RouterId
+from labsfu.wire.observers import AudioLevel
 from labsfu.wire.payloads import RoomPayload, RoomType
 from labsfu.wire.rtp import RtpCapabilities
 
@@ -18,6 +19,9 @@ class Room:
 
     Attributes:
         created_at: epoch milliseconds.
+        levels: what its routers told last of who is loud.
+        speakers: who speaks, as its routers told; whoever was found last is the last.
+        told_speaker: whom its people take for the speaker.
         closed: it is gone; a flow that still holds it must let go.
     """
 
@@ -28,7 +32,20 @@ class Room:
     rtp_capabilities: RtpCapabilities
     created_at: int
     participants: dict[ParticipantId, Participant] = field(default_factory=dict)
+    levels: dict[RouterId, tuple[AudioLevel, ...]] = field(default_factory=dict)
+    speakers: dict[RouterId, tuple[ParticipantId, ProducerId]] = field(default_factory=dict)
+    told_speaker: ProducerId | None = None
     closed: bool = False
+
+    @property
+    def router_ids(self) -> tuple[RouterId, ...]:
+        """The routers that it lives on."""
+        return (self.router_id,)
+
+    def sends(self, participant_id: ParticipantId | None, producer_id: ProducerId | None) -> bool:
+        """Whether this is a producer of somebody in the room."""
+        participant = None if participant_id is None else self.participants.get(participant_id)
+        return participant is not None and producer_id in participant.producers
 
     def check_seat(self, *, share_screen: bool) -> None:
         """A shared screen takes no seat; everyone else needs a free one.
@@ -54,7 +71,7 @@ class Room:
             id=self.id,
             type=self.type,
             size=self.size,
-            router_ids=(self.router_id,),
+            router_ids=self.router_ids,
             participants=tuple(participant.payload() for participant in self.participants.values()),
             created_at=self.created_at,
         )

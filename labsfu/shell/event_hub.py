@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from labsfu.errors import InvalidValue
+from labsfu.errors import Conflict, InvalidValue
 from labsfu.shell.event_ring import EventRing
 from labsfu.shell.mailbox import Mailbox
 from labsfu.shell.whereabouts import Whereabouts
@@ -21,6 +21,7 @@ class EventHub:
         epoch_ms: the time, in epoch milliseconds.
         size: events that are kept for watchers who come back.
         outbox_bytes: what may wait for one watcher, besides what it asked to be told again.
+        max_watchers: at one time.
         log: is given every event first.
     """
 
@@ -31,11 +32,13 @@ class EventHub:
         epoch_ms: Callable[[], int],
         size: int,
         outbox_bytes: int,
+        max_watchers: int = 100,
         log: Callable[[Happened], None] | None = None,
     ) -> None:
         self.epoch = epoch
         self._epoch_ms = epoch_ms
         self._outbox_bytes = outbox_bytes
+        self._max_watchers = max_watchers
         self._log = log
         self._ring = EventRing(size)
         self._whereabouts = Whereabouts()
@@ -46,6 +49,11 @@ class EventHub:
     def seq(self) -> int:
         """The number of the last event; 0 before the first."""
         return self._ring.next_seq - 1
+
+    @property
+    def watchers(self) -> int:
+        """How many there are."""
+        return len(self._watchers)
 
     def publish(self, event: Event) -> None:
         """Something happened."""
@@ -69,7 +77,10 @@ class EventHub:
 
         Raises:
             InvalidValue: `since` is in the future of this very epoch.
+            Conflict: there are as many watchers as there may be.
         """
+        if len(self._watchers) >= self._max_watchers:
+            raise Conflict(f"{self._max_watchers} are watching, and no more may", slug="too-many-watchers")
         ring = self._ring
         frames = [to_json(Hello(epoch=self.epoch, seq=ring.next_seq, oldest=ring.oldest))]
         if since is not None:

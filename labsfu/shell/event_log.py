@@ -13,6 +13,7 @@ from labsfu.wire import events
 from labsfu.wire.base import ABSENT
 from labsfu.wire.events import Event
 from labsfu.wire.feed import Happened
+from labsfu.wire.observers import AudioLevel
 from labsfu.wire.rtp import ConsumerLayers
 from labsfu.wire.sfu import ProducerScore
 from labsfu.wire.stats import DropCount
@@ -78,6 +79,8 @@ LINES: Mapping[type[Event], Line] = MappingProxyType(
         events.ConsumerScored: Line(DEBUG, "consumer scored"),
         events.ConsumerClosed: Line(INFO, "consumer closed"),
         events.KeyFrameRequested: Line(DEBUG, "key frame requested"),
+        events.AudioLevels: Line(DEBUG, "audio levels"),
+        events.ActiveSpeaker: Line(DEBUG, "active speaker"),
         events.PacketsDropped: Line(DEBUG, "packets dropped"),
         events.EngineFault: Line(ERROR, "engine fault"),
     }
@@ -117,6 +120,8 @@ def _plain(value: object) -> object:
             return ",".join(str(_plain(one)) for one in value)
         case DropCount():
             return f"{value.reason}:{value.packets}"
+        case AudioLevel():
+            return f"{value.participant_id}:{value.volume}"
         case ProducerScore():
             return f"{value.encoding_idx if value.rid is ABSENT else value.rid}:{value.score}"
         case ConsumerLayers():

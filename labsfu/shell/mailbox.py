@@ -38,6 +38,7 @@ class Mailbox:
         self._limit = limit
         self._waiting: deque[bytes] = deque()
         self._bytes = 0
+        self._sample: bytes | None = None
         self._farewell: Farewell | None = None
         self._something = trio.Event()
 
@@ -60,6 +61,18 @@ class Mailbox:
         self._bytes += len(text)
         self._something.set()
 
+    @property
+    def takes_sample(self) -> bool:
+        """Whether a sample would be queued."""
+        return self._farewell is None and self._sample is None
+
+    def put_sample(self, text: bytes) -> None:
+        """Queue a sample, unless one waits already: who reads slowly gets fewer, and is not given up for them."""
+        if self.takes_sample:
+            self._sample = text
+            self._waiting.append(text)
+            self._something.set()
+
     def hang_up(self, code: int, reason: str) -> None:
         """Queue the farewell; the first one counts."""
         if self._farewell is None:
@@ -76,5 +89,8 @@ class Mailbox:
             await self._something.wait()
         await trio.lowlevel.checkpoint()
         text = self._waiting.popleft()
-        self._bytes -= len(text)
+        if text is self._sample:
+            self._sample = None
+        else:
+            self._bytes -= len(text)
         return text

@@ -15,6 +15,7 @@ import trio
 from labsfu.errors import CommandError, Unavailable
 from labsfu.rooms.registry import Rooms
 from labsfu.rooms.wishes import AskWorker, ConnectionId, Flow, Publish, Tell
+from labsfu.shell.holdings import HoldingLimits, Holdings
 from labsfu.shell.mailbox import Mailbox
 from labsfu.wire.events import EngineEvent, Event
 from labsfu.wire.worker import Worker
@@ -31,6 +32,7 @@ class RoomsDriver:
         now: the monotonic clock, in seconds; `trio.current_time`, or one that runs with it.
         publish: lets watchers know what happens, in the engine and in the rooms.
         outbox_bytes: what may wait for one client.
+        limits: how much of what the engine holds there may be.
     """
 
     def __init__(
@@ -41,12 +43,14 @@ class RoomsDriver:
         now: Callable[[], float],
         publish: Callable[[Event], None],
         outbox_bytes: int,
+        limits: HoldingLimits | None = None,
     ) -> None:
         self.rooms = rooms
         self._worker = worker
         self._now = now
         self._publish = publish
         self._outbox_bytes = outbox_bytes
+        self._holdings = Holdings(limits or HoldingLimits())
         self._mailboxes: dict[ConnectionId, Mailbox] = {}
         self._numbers = count(1)
         self._flows: set[trio.CancelScope] = set()
@@ -58,6 +62,11 @@ class RoomsDriver:
         return self._now()
 
     # ------------------------------------------------------------------ sockets
+
+    @property
+    def sockets(self) -> int:
+        """How many are open."""
+        return len(self._mailboxes)
 
     def open(self) -> tuple[ConnectionId, Mailbox]:
         """A name and a mailbox for a new socket; to be given back with `close`."""
@@ -102,7 +111,8 @@ class RoomsDriver:
                 result: T = stop.value
                 return result
             try:
-                resume = partial(flow.send, await self._worker.execute(wish.command))
+                with self._holdings.making(wish.command):
+                    resume = partial(flow.send, await self._worker.execute(wish.command))
             except CommandError as refused:
                 resume = partial(flow.throw, refused)
 
@@ -116,6 +126,7 @@ class RoomsDriver:
     def on_events(self, events: Sequence[EngineEvent]) -> None:
         """Take the engine's events in, and deliver; watchers know of each before they know what follows from it."""
         for event in events:
+            self._holdings.follow(event)
             self._publish(event)
             self.call(partial(self.rooms.on_event, event))
 

@@ -10,9 +10,17 @@ from typing import TypeAlias
 
 from labsfu.wire.base import ABSENT, Absent, JsonObject, Wire
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RouterId, TransportId
+from labsfu.wire.observers import RouterActiveSpeakerPayload, RouterAudioLevelPayload
 from labsfu.wire.rtp import ConsumerLayers, ConsumerType, MediaKind, ProducerType, RtpCapabilities, RtpParameters
 from labsfu.wire.sfu import ConsumerPayload, EncodingUpdate, ProducerPayload, RouterPayload
-from labsfu.wire.stats import EngineCounts
+from labsfu.wire.stats import (
+    ConsumerStatsPayload,
+    EngineCounts,
+    EngineSample,
+    ProducerStatsPayload,
+    RouterStatsPayload,
+    TransportStats,
+)
 from labsfu.wire.transport import DtlsParameters, IceParameters, TransportOptions
 
 
@@ -131,6 +139,14 @@ class GetRouter(RouterCommand):
     """Show a router. Answers RouterShown."""
 
 
+class GetAudioLevels(RouterCommand):
+    """Show who is loud in a router. Answers AudioLevelsShown."""
+
+
+class GetActiveSpeaker(RouterCommand):
+    """Show who speaks in a router. Answers ActiveSpeakerShown."""
+
+
 class ListRouters(Command):
     """Show all routers, the oldest first. Answers RoutersShown."""
 
@@ -231,6 +247,34 @@ class GetCounts(Command):
     """Count what the engine holds and has done. Answers Counted."""
 
 
+class GetProducerStats(RouterCommand):
+    """What there is to say of a producer, be it its transport alone. Answers ProducerStatsShown."""
+
+    producer_id: ProducerId
+
+
+class GetConsumerStats(RouterCommand):
+    """What there is to say of a consumer. Answers ConsumerStatsShown."""
+
+    consumer_id: ConsumerId
+
+
+class GetRouterStats(RouterCommand):
+    """What there is to say of a router's transports. Answers RouterStatsShown."""
+
+
+class GetStats(RouterCommand):
+    """What there is to say of several things at one moment; what is not there is left out. Answers StatsShown."""
+
+    transport_ids: tuple[TransportId, ...]
+    producer_ids: tuple[ProducerId, ...]
+    consumer_ids: tuple[ConsumerId, ...]
+
+
+class GetSamples(Command):
+    """All transports, producers and consumers of the engine, in short. Answers Sampled."""
+
+
 class Done(Wire, tag_field="result", tag=True):
     """It is done; nothing to add."""
 
@@ -277,6 +321,38 @@ class Counted(Wire, tag_field="result", tag=True):
     counts: EngineCounts
 
 
+class ProducerStatsShown(Wire, tag_field="result", tag=True):
+    """A producer's stats."""
+
+    stats: ProducerStatsPayload
+
+
+class ConsumerStatsShown(Wire, tag_field="result", tag=True):
+    """A consumer's stats."""
+
+    stats: ConsumerStatsPayload
+
+
+class RouterStatsShown(Wire, tag_field="result", tag=True):
+    """A router's stats."""
+
+    stats: RouterStatsPayload
+
+
+class StatsShown(Wire, tag_field="result", tag=True):
+    """The stats of several things."""
+
+    transports: tuple[TransportStats, ...]
+    producers: tuple[ProducerStatsPayload, ...]
+    consumers: tuple[ConsumerStatsPayload, ...]
+
+
+class Sampled(Wire, tag_field="result", tag=True):
+    """The engine at one moment."""
+
+    sample: EngineSample
+
+
 class RouterShown(Wire, tag_field="result", tag=True):
     """A router; its `worker_id` is filled in by whoever knows the worker."""
 
@@ -287,6 +363,18 @@ class RoutersShown(Wire, tag_field="result", tag=True):
     """All routers."""
 
     routers: tuple[RouterPayload, ...]
+
+
+class AudioLevelsShown(Wire, tag_field="result", tag=True):
+    """Who is loud."""
+
+    audio_levels: RouterAudioLevelPayload
+
+
+class ActiveSpeakerShown(Wire, tag_field="result", tag=True):
+    """Who speaks."""
+
+    active_speaker: RouterActiveSpeakerPayload
 
 
 class ProducerShown(Wire, tag_field="result", tag=True):
@@ -321,8 +409,15 @@ Result: TypeAlias = (
     | Produced
     | Consumed
     | Counted
+    | ProducerStatsShown
+    | ConsumerStatsShown
+    | RouterStatsShown
+    | StatsShown
+    | Sampled
     | RouterShown
     | RoutersShown
+    | AudioLevelsShown
+    | ActiveSpeakerShown
     | ProducerShown
     | ProducersShown
     | ConsumerShown

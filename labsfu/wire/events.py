@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from labsfu.wire.base import ABSENT, Absent, Wire
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, TransportId
+from labsfu.wire.observers import AudioLevel
 from labsfu.wire.payloads import ParticipantType, RoomType
 from labsfu.wire.rtp import ConsumerLayers, MediaKind
 from labsfu.wire.sfu import ConsumerScore, ProducerScore
@@ -163,6 +164,20 @@ class KeyFrameRequested(_OfRouter, tag="key-frame-requested"):
     ssrc: int
 
 
+class AudioLevels(_OfRouter, tag="audio-levels"):
+    """Who was loud in the last second, the loudest first; told every second, and once when it got silent."""
+
+    levels: tuple[AudioLevel, ...]
+    silent: bool
+
+
+class ActiveSpeaker(_OfRouter, tag="active-speaker"):
+    """Somebody else speaks from now on; nobody, when both are absent."""
+
+    producer_id: ProducerId | Absent = ABSENT
+    participant_id: ParticipantId | Absent = ABSENT
+
+
 class PacketsDropped(_OfRouter, tag="packets-dropped"):
     """Packets went no further: those of one stream since its last such event, a second ago at least.
 
@@ -206,6 +221,8 @@ EngineEvent: TypeAlias = (
     | ConsumerScored
     | ConsumerClosed
     | KeyFrameRequested
+    | AudioLevels
+    | ActiveSpeaker
     | PacketsDropped
     | EngineFault
 )

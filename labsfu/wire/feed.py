@@ -2,6 +2,7 @@
 
 The first frame is a `Hello`; when something that was asked for is gone, a `Gap` follows; then events, numbered without
 a hole. An event is flat: its own fields beside `seq` and `at`, and `roomId` and `participantId` where they are known.
+A watcher that asked for an interval gets a `Sample` that often between them; it has no number, and is never told again.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from labsfu.errors import InvalidValue
 from labsfu.wire.base import ABSENT, Absent, Wire, to_json
 from labsfu.wire.events import Event
 from labsfu.wire.ids import ParticipantId, RoomId
+from labsfu.wire.payloads import WorkerInfo
+from labsfu.wire.stats import ConsumerSample, ProducerSample, TransportSample
 
 
 class Hello(Wire, tag_field="kind", tag="hello"):
@@ -46,6 +49,26 @@ class Gap(Wire, tag_field="kind", tag="gap"):
     to_seq: int = msgspec.field(name="to")
 
 
+class Measurement(Wire):
+    """All workers, transports, producers and consumers at one moment.
+
+    Attributes:
+        at: epoch milliseconds.
+    """
+
+    at: int
+    workers: tuple[WorkerInfo, ...]
+    transports: tuple[TransportSample, ...]
+    producers: tuple[ProducerSample, ...]
+    consumers: tuple[ConsumerSample, ...]
+
+
+class Sample(Measurement, tag_field="kind", tag="sample"):
+    """A measurement, for a watcher that asked for one every `interval` milliseconds."""
+
+    interval: int
+
+
 @dataclass(frozen=True, slots=True)
 class Happened:
     """An event, numbered and dated.
@@ -65,7 +88,7 @@ class Happened:
     event: Event
 
 
-Frame: TypeAlias = Hello | Gap | Happened
+Frame: TypeAlias = Hello | Gap | Sample | Happened
 
 
 class _Stamp(Wire):
@@ -84,7 +107,7 @@ class _Place(Wire):
 
 _STAMP: msgspec.json.Decoder[_Stamp] = msgspec.json.Decoder(_Stamp)
 _PLACE: msgspec.json.Decoder[_Place] = msgspec.json.Decoder(_Place)
-_BODY: msgspec.json.Decoder[Hello | Gap | Event] = msgspec.json.Decoder(Hello | Gap | Event)
+_BODY: msgspec.json.Decoder[Hello | Gap | Sample | Event] = msgspec.json.Decoder(Hello | Gap | Sample | Event)
 
 
 def encode_happened(happened: Happened) -> bytes:
@@ -101,6 +124,11 @@ def encode_happened(happened: Happened) -> bytes:
     return b"{" + b",".join(text for text in fields if text) + b"}"
 
 
+def encode_sample(measurement: bytes, interval: int) -> bytes:
+    """The `Sample` of a measurement that is JSON already: the same for all watchers but for their intervals."""
+    return b'{"kind":"sample","interval":%d,%s' % (interval, measurement[1:])
+
+
 def decode_frame(data: str | bytes) -> Frame:
     """Read a frame.
 
@@ -109,7 +137,7 @@ def decode_frame(data: str | bytes) -> Frame:
     """
     try:
         body = _BODY.decode(data)
-        if isinstance(body, Hello | Gap):
+        if isinstance(body, Hello | Gap | Sample):
             return body
         stamp, place = _STAMP.decode(data), _PLACE.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -11,8 +11,10 @@ from labsfu.wire import sfu
 from labsfu.wire.base import ABSENT, Absent, JsonObject, Wire
 from labsfu.wire.events import LayersReason
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId
+from labsfu.wire.observers import AudioLevel
 from labsfu.wire.payloads import ParticipantPayload
 from labsfu.wire.rtp import ConsumerLayers, ConsumerType, MediaKind, RtpCapabilities, RtpParameters
+from labsfu.wire.stats import ConsumerStatsPayload, ProducerStatsPayload, TransportStats
 from labsfu.wire.transport import DtlsParameters, IceParameters, TransportOptions
 
 RequestId: TypeAlias = str | int
@@ -124,6 +126,10 @@ class RestartIceRequest(Request, tag="RestartIce"):
     transport: TransportSide
 
 
+class GetStats(Request):
+    """What the server has to say of one's own streams and transports."""
+
+
 class Leave(Request):
     """End the participant."""
 
@@ -144,6 +150,7 @@ ClientMessage: TypeAlias = (
     | SetPreferredLayers
     | SetPriority
     | RestartIceRequest
+    | GetStats
     | Leave
 )
 
@@ -295,6 +302,27 @@ class ProducerScore(Signal):
     score: tuple[sfu.ProducerScore, ...]
 
 
+class AudioLevels(Signal):
+    """Who was loud in the last second, the loudest first; told every second, and once when it got silent."""
+
+    levels: tuple[AudioLevel, ...]
+
+
+class ActiveSpeaker(Signal):
+    """Somebody else in the room speaks from now on; nobody, when both are null."""
+
+    participant_id: ParticipantId | None
+    producer_id: ProducerId | None
+
+
+class Stats(Answer):
+    """What the server has to say of one's own streams and transports; see `labsfu.wire.stats`."""
+
+    transports: tuple[TransportStats, ...]
+    producers: tuple[ProducerStatsPayload, ...]
+    consumers: tuple[ConsumerStatsPayload, ...]
+
+
 class IceRestarted(Answer):
     """New ICE credentials."""
 
@@ -365,6 +393,9 @@ ServerMessage: TypeAlias = (
     | ConsumerLayersChanged
     | ConsumerScore
     | ProducerScore
+    | AudioLevels
+    | ActiveSpeaker
+    | Stats
     | IceRestarted
     | ParticipantJoined
     | ParticipantUpdated

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -23,6 +24,7 @@ from labsfu.errors import CommandError, Conflict, InvalidValue, NotFound
 from labsfu.rooms import directory, opening
 from labsfu.rooms.room import Room
 from labsfu.shell.event_hub import EventHub
+from labsfu.shell.holdings import Holdings
 from labsfu.wire import commands, events
 from labsfu.wire.ids import RouterId
 from labsfu.wire.rtp import ProducerType
@@ -303,6 +305,8 @@ def no_limits(patch: Patch, scene: Scene) -> None:
     patch.setattr(directory.Directory, "check_room_for_room", always(None))
     patch.setattr(directory.Directory, "check_room_for_participant", always(None))
     _settings(scene, max_producers_per_participant=1000)
+    patch.setattr(Holdings, "making", lambda _self, _command: nullcontext())
+    patch.setattr(scene.world.events, "_max_watchers", 1000)
 
 
 # ------------------------------------------------------------------ what is left behind, what is said

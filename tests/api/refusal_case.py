@@ -18,6 +18,10 @@ SMALL = Config(body_bytes=8192)
 FULL_OF_ROOMS = Config(max_rooms=3)
 FULL_OF_PEOPLE = Config(max_participants=3)
 ONE_PRODUCER = Config(max_producers_per_participant=1)
+ONE_CONSUMER = Config(max_consumers_per_participant=1)
+FULL_OF_ROUTERS = Config(max_routers=5)
+FULL_OF_TRANSPORTS = Config(max_transports=11)
+FULL_OF_WATCHERS = Config(max_watchers=0)
 
 JSON = {"Content-Type": "application/json"}
 TOKEN = {"Authorization": "Bearer s3cret"}

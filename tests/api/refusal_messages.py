@@ -119,6 +119,7 @@ ROWS: dict[str, tuple[str, Json]] = {
     "SetPreferredLayers": ("ben", {"id": "<consumer>", "layers": LAYERS}),
     "SetPriority": ("ben", {"id": "<consumer>", "priority": 9}),
     "RestartIce": ("ben", {"transport": "producer"}),
+    "GetStats": ("ben", {}),
     "Leave": ("eve", {}),
 }
 """For each message one that is accepted, and who says it."""

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.api.refusal_case import FULL_OF_PEOPLE, FULL_OF_ROOMS, ONE_PRODUCER, Case, change
+from tests.api.refusal_case import (
+    FULL_OF_PEOPLE,
+    FULL_OF_ROOMS,
+    FULL_OF_ROUTERS,
+    FULL_OF_TRANSPORTS,
+    FULL_OF_WATCHERS,
+    ONE_CONSUMER,
+    ONE_PRODUCER,
+    Case,
+    change,
+)
 from tests.api.refusal_rows import CAPABILITIES, DTLS, RTP, Json
 
 _P, _C = "/sfu/routers/{routerId}/producers", "/sfu/routers/{routerId}/consumers"
@@ -154,6 +164,16 @@ def _limit_cases() -> Iterator[Case]:
     makes_room: list[tuple[str, Json]] = [("POST /rooms", {}), (both, {"path": fresh}), ("WS /ws", {"query": fresh})]
     for name, changes in makes_room:
         yield change(name, "limits", "rooms", 409, "too-many-rooms", "3 rooms", config=FULL_OF_ROOMS, **changes)
+    for name, changes in [("POST /sfu/routers", {}), *makes_room]:
+        yield change(name, "limits", "routers", 409, "too-many-routers", "5 routers", config=FULL_OF_ROUTERS, **changes)
+    consume, owner = f"POST {_ONE_P}/consumers", {"participantId": "of-consumer"}
+    for name in (f"POST {_P}", consume):
+        named = "11 transports"
+        yield change(name, "limits", "transports", 409, "too-many-transports", named, config=FULL_OF_TRANSPORTS)
+    named = "'of-consumer' has 1"
+    yield change(consume, "limits", "consumers", 409, "too-many-consumers", named, query=owner, config=ONE_CONSUMER)
+    named = "0 are watching"
+    yield change("WS /sfu/events", "limits", "watchers", 409, "too-many-watchers", named, config=FULL_OF_WATCHERS)
     for name, changes in [(f"POST {_SEAT}", {}), (both, {}), ("WS /ws", {}), *makes_room[1:]]:
         what = f"people {changes}"
         yield change(

@@ -127,7 +127,9 @@ async def test_what_is_gone_is_named(query: str, gap: Gap) -> None:
         ("?since=1&epoch=epoch-1", "since-ahead"),
         ("?epoch=epoch-1", "missing-parameter"),
         ("?since=0&epoch=", "invalid-parameter"),
-        ("?interval=1000", "unknown-parameter"),
+        ("?interval=99", "invalid-parameter"),
+        ("?interval=60001", "invalid-parameter"),
+        ("?interval=1.5", "invalid-parameter"),
         ("?from=1", "unknown-parameter"),
     ],
 )

@@ -182,7 +182,12 @@ async def test_a_deleted_room_closes_its_sockets() -> None:
 
 async def test_a_client_that_does_not_read_is_given_up_and_slows_nobody() -> None:
     async with serving(
-        Config(outbox_bytes=20_000, participant_grace=0.1, max_producers_per_participant=100_000)
+        Config(
+            outbox_bytes=20_000,
+            participant_grace=0.1,
+            max_producers_per_participant=100_000,
+            max_messages_per_second=0,
+        )
     ) as served:
         ann, deaf = await served.join("ann"), await served.join("deaf")
         await ann.expect(wire.ParticipantJoined)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.bench.forwarding import CLEAN, LOSSY, run
+from tests.bench.samples import measure
 
 
 @pytest.mark.parametrize("case", [CLEAN, LOSSY])
@@ -13,3 +14,11 @@ def test_forwarding_is_measured_without_an_unsent_packet(case: str) -> None:
     assert result.unsent == 0
     assert result.engine_us > 0
     assert result.ratio > 0
+
+
+def test_samples_are_measured() -> None:
+    cost = measure(consumers=20, transports=3, rounds=2)
+    assert (cost.consumers, cost.transports) == (20, 3)
+    assert min(cost.look, cost.counts, cost.sample, cost.encode) > 0
+    assert cost.octets > 20 * 100
+    assert 0 < cost.share < 1

@@ -36,6 +36,7 @@ class View:
         self.screens: set[str] = set()
         self.consumers: set[str] = set()
         self.news: NewsBook = {}
+        self.speaker: ProducerId | None = None
 
     def hear(self, item: wire.ServerMessage | Hangup) -> None:
         match item:
@@ -44,6 +45,7 @@ class View:
                 self.people = {other.id for other in item.participants}
                 self.consumers = set(item.participant.consumer_ids)
                 self.own = set(item.participant.producer_ids)
+                self.speaker = None
             case wire.ParticipantJoined():
                 add(self.people, item.participant.id)
             case wire.ParticipantLeft():
@@ -70,6 +72,12 @@ class View:
             case wire.ProducerScore():
                 assert item.id in self.own, "news of what it does not know"
                 self.news[item.id, type(item).__name__] = said(item)
+            case wire.ActiveSpeaker():
+                assert item.producer_id is None or item.producer_id in self.producers | self.own
+                assert item.producer_id != self.speaker, "told twice"
+                self.speaker = item.producer_id
+            case wire.AudioLevels():
+                assert {level.producer_id for level in item.levels} <= self.producers | self.own
             case Hangup():
                 assert self.open
                 self.open = False
@@ -221,6 +229,19 @@ class RandomUse(RuleBasedStateMachine):
             self.world.pump()
             self.listen()
 
+    @rule(data=st.data())
+    def speak(self, data: st.DataObject) -> None:
+        """Also who is of no room: the engine knows more producers than the rooms do."""
+        engine = self.world.engine
+        known = sorted(engine.producers)
+        for router_id in sorted(engine.routers):
+            mine = [id_ for id_ in known if engine.producers[id_].router_id == router_id]
+            engine.measure_levels(router_id, dict.fromkeys(mine, -30))
+            if mine:
+                engine.give_floor(router_id, data.draw(st.sampled_from(mine)))
+        self.world.pump()
+        self.listen()
+
     @rule(seconds=st.sampled_from([1.0, 10.0, 30.0]))
     def wait(self, seconds: float) -> None:
         self.world.now += seconds
@@ -266,6 +287,9 @@ class RandomUse(RuleBasedStateMachine):
                 others = [p for p in people.values() if p.id != view.name]
                 assert view.people <= {p.id for p in others}
                 assert view.producers == {id_ for p in others for id_ in p.producer_ids}
+                speaking = {s.producer_id for s in self.world.engine.speakers.values()}
+                known = {id_ for p in people.values() for id_ in p.producer_ids}
+                assert {view.speaker} - {None} == speaking & known
                 assert view.screens == {p.id for p in others if p.share_screen and p.id in view.people}
                 own, consumers = set(people[view.name].producer_ids), set(people[view.name].consumer_ids)
                 quiet = all(flow.done for flow in self.flows)  # else it may wait for the answer to a closing

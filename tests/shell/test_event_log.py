@@ -10,6 +10,7 @@ from labsfu.wire import events
 from labsfu.wire.events import Event
 from labsfu.wire.feed import Happened
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, TransportId
+from labsfu.wire.observers import AudioLevel
 from labsfu.wire.payloads import ParticipantType, RoomType
 from labsfu.wire.rtp import ConsumerLayers, MediaKind
 from labsfu.wire.sfu import ConsumerScore, ProducerScore
@@ -159,6 +160,25 @@ def test_every_event_has_its_line() -> None:
             "debug",
             "consumer scored",
             WHO | {"consumer": "c", "score": 9, "producer_score": 4},
+        ),
+        (
+            events.AudioLevels(
+                router_id=ROUTER,
+                levels=(
+                    AudioLevel(producer_id=PRODUCER, participant_id=ParticipantId("ann"), volume=-31),
+                    AudioLevel(producer_id=PRODUCER, participant_id=ParticipantId("ben"), volume=-40),
+                ),
+                silent=False,
+            ),
+            "debug",
+            "audio levels",
+            WHO | {"levels": "ann:-31,ben:-40", "silent": False},
+        ),
+        (
+            events.ActiveSpeaker(router_id=ROUTER, producer_id=PRODUCER, participant_id=ParticipantId("ann")),
+            "debug",
+            "active speaker",
+            WHO | {"producer": "p"},
         ),
         (
             events.PacketsDropped(

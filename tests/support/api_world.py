@@ -29,14 +29,16 @@ from wsproto.utilities import LocalProtocolError
 
 from labsfu.api.app import create_app
 from labsfu.api.context import Api, Identity
-from labsfu.api.guard import Guard
+from labsfu.api.edge import put_edge
 from labsfu.api.http_server import HttpServer, hypercorn_config
 from labsfu.config import Config
 from labsfu.rooms.registry import Rooms
-from labsfu.server import bind_http, limits_of
+from labsfu.server import bind_http, holding_limits_of, limits_of
 from labsfu.shell.entropy import SystemEntropy
 from labsfu.shell.event_hub import EventHub
 from labsfu.shell.rooms_driver import RoomsDriver
+from labsfu.shell.sampler import Sampler
+from labsfu.shell.tls import server_context
 from labsfu.wire import socket as wire
 from labsfu.wire.base import to_json
 from labsfu.wire.payloads import Listen, Problem
@@ -66,7 +68,11 @@ class WorldOf(Generic[W]):
             limits=limits_of(config),
         )
         self.events = EventHub(
-            "epoch-1", epoch_ms=lambda: 1000, size=config.event_ring, outbox_bytes=config.outbox_bytes
+            "epoch-1",
+            epoch_ms=lambda: 1000,
+            size=config.event_ring,
+            outbox_bytes=config.outbox_bytes,
+            max_watchers=config.max_watchers,
         )
         self.driver = RoomsDriver(
             rooms,
@@ -74,12 +80,14 @@ class WorldOf(Generic[W]):
             now=trio.current_time,
             publish=self.events.publish,
             outbox_bytes=config.outbox_bytes,
+            limits=holding_limits_of(config),
         )
         self.worker.on_events = self.driver.on_events
         identity = Identity("sfu", "0", 0, trio.current_time(), Listen(http="here:1", media=("udp:here:2",)))
-        self.api = Api(self.driver, self.events, (self.worker,), CAPABILITIES, config, identity, entropy.uuid)
+        sampler = Sampler((self.worker,), epoch_ms=lambda: 1000)
+        self.api = Api(self.driver, self.events, (self.worker,), CAPABILITIES, config, identity, entropy.uuid, sampler)
         self.app: QuartTrio = create_app(self.api)
-        self.app.asgi_app = Guard(cast("ASGIFramework", self.app.asgi_app), config)  # type: ignore[method-assign]  # Quart's way to add middleware
+        self.app.asgi_app = put_edge(cast("ASGIFramework", self.app.asgi_app), self.api)  # type: ignore[method-assign]  # Quart's way to add middleware
         self.client: TestClientProtocol = self.app.test_client()
 
     async def ask(self, method: str, path: str, **options: object) -> tuple[int, Any]:
@@ -119,7 +127,14 @@ class ServedWorld(WorldOf[W]):
         self.address: tuple[str, int] = self.listener.getsockname()
         self.peers: list[Peer] = []
         self.ended = trio.Event()
-        self.http = HttpServer(cast("ASGIFramework", self.app), hypercorn_config(config.message_bytes), self.listener)
+        self.http = HttpServer(
+            cast("ASGIFramework", self.app),
+            hypercorn_config(config.message_bytes),
+            self.listener,
+            tls=server_context(config),
+            max_connections=config.max_connections,
+        )
+        self.api.tally.connections = lambda: self.http.connections
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Serve; `ended` is set when no connection is left."""

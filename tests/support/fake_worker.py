@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TypeVar
@@ -15,6 +15,7 @@ from labsfu.errors import CommandError, Conflict, NotFound, Unsupported
 from labsfu.wire import commands, events
 from labsfu.wire.base import ABSENT, Absent
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RouterId, TransportId, WorkerId
+from labsfu.wire.observers import AudioLevel, RouterActiveSpeakerPayload, RouterAudioLevelPayload
 from labsfu.wire.payloads import WorkerInfo
 from labsfu.wire.rtp import (
     ConsumerLayers,
@@ -27,7 +28,7 @@ from labsfu.wire.rtp import (
     RtpParameters,
 )
 from labsfu.wire.sfu import ConsumerPayload, ConsumerScore, ProducerScore
-from labsfu.wire.stats import EngineCounts
+from labsfu.wire.stats import EngineCounts, EngineSample
 from labsfu.wire.transport import (
     DtlsFingerprint,
     DtlsParameters,
@@ -69,6 +70,7 @@ class FakeProducer:
     kind: MediaKind
     rtp_parameters: RtpParameters
     paused: bool
+    participant_id: ParticipantId
 
 
 @dataclass
@@ -99,6 +101,8 @@ class FakeEngine:
     closed: list[str] = field(default_factory=list)
     highest: ConsumerLayers | None = None
     scores_at_once: bool = False
+    speakers: dict[RouterId, RouterActiveSpeakerPayload] = field(default_factory=dict)
+    levels: dict[RouterId, RouterAudioLevelPayload] = field(default_factory=dict)
     _events: list[events.EngineEvent] = field(default_factory=list)
     _numbers: count[int] = field(default_factory=lambda: count(1))
 
@@ -118,10 +122,18 @@ class FakeEngine:
             return self._create_router()
         if isinstance(command, commands.GetCounts):
             return commands.Counted(counts=self.counts())
+        if isinstance(command, commands.GetSamples):
+            return commands.Sampled(sample=EngineSample(transports=(), producers=(), consumers=()))
         assert isinstance(command, commands.RouterCommand)
         if command.router_id not in self.routers:
             raise NotFound.of("router", command.router_id)
         match command:
+            case commands.GetActiveSpeaker():
+                nobody = RouterActiveSpeakerPayload(router_id=command.router_id)
+                return commands.ActiveSpeakerShown(active_speaker=self.speakers.get(command.router_id, nobody))
+            case commands.GetAudioLevels():
+                silence = RouterAudioLevelPayload(router_id=command.router_id, levels=(), silent=True, at=0)
+                return commands.AudioLevelsShown(audio_levels=self.levels.get(command.router_id, silence))
             case commands.CloseRouter():
                 self.close_router(command.router_id)
             case commands.CreateWebRtcTransport():
@@ -134,6 +146,8 @@ class FakeEngine:
             case commands.CloseTransport():
                 self._found(self.transports, "transport", command.transport_id)
                 self.close_transport(command.transport_id, "asked")
+            case commands.GetStats():
+                return commands.StatsShown(transports=(), producers=(), consumers=())
             case _:
                 return self._stream_command(command)
         return commands.Done()
@@ -204,6 +218,7 @@ class FakeEngine:
         router_id = self.producers.pop(producer_id).router_id
         self.closed.append(producer_id)
         self._events.append(events.ProducerClosed(router_id=router_id, producer_id=producer_id, reason=reason))
+        self._take_floor(router_id, producer_id)
 
     def close_consumer(self, consumer_id: ConsumerId, reason: events.CloseReason) -> None:
         router_id = self.consumers.pop(consumer_id).router_id
@@ -227,6 +242,32 @@ class FakeEngine:
         layers = ABSENT if spatial is None else ConsumerLayers(spatial_layer=spatial, temporal_layer=0)
         event = events.ConsumerLayersChanged(router_id=router_id, consumer_id=consumer_id, layers=layers, reason=reason)
         self._events.append(event)
+
+    def give_floor(self, router_id: RouterId, producer_id: ProducerId | None, since: int = 5000) -> None:
+        if producer_id is None:
+            self.speakers.pop(router_id)
+            self._events.append(events.ActiveSpeaker(router_id=router_id))
+            return
+        participant_id = self.producers[producer_id].participant_id
+        self.speakers[router_id] = RouterActiveSpeakerPayload(
+            router_id=router_id, producer_id=producer_id, participant_id=participant_id, since=since
+        )
+        self._events.append(
+            events.ActiveSpeaker(router_id=router_id, producer_id=producer_id, participant_id=participant_id)
+        )
+
+    def _take_floor(self, router_id: RouterId, producer_id: ProducerId) -> None:
+        if router_id in self.speakers and self.speakers[router_id].producer_id == producer_id:
+            self.give_floor(router_id, None)
+
+    def measure_levels(self, router_id: RouterId, volumes: Mapping[ProducerId, int], at: int = 6000) -> None:
+        levels = tuple(
+            AudioLevel(producer_id=id_, participant_id=self.producers[id_].participant_id, volume=volume)
+            for id_, volume in volumes.items()
+        )
+        silent = not levels
+        self.levels[router_id] = RouterAudioLevelPayload(router_id=router_id, levels=levels, silent=silent, at=at)
+        self._events.append(events.AudioLevels(router_id=router_id, levels=levels, silent=silent))
 
     # ------------------------------------------------------------------ makings
 
@@ -261,7 +302,12 @@ class FakeEngine:
             raise Unsupported(f"codec {mime_type} is not one of the router's", slug="unsupported-codec")
         producer_id = ProducerId(self._uuid())
         self.producers[producer_id] = FakeProducer(
-            command.router_id, command.transport_id, command.kind, command.rtp_parameters, command.paused
+            command.router_id,
+            command.transport_id,
+            command.kind,
+            command.rtp_parameters,
+            command.paused,
+            command.participant_id,
         )
         self._events.append(
             events.ProducerMade(
@@ -353,6 +399,8 @@ class FakeEngine:
             producer.paused = paused
             event = events.ProducerPaused if paused else events.ProducerResumed
             self._events.append(event(router_id=producer.router_id, producer_id=producer_id))
+            if paused:
+                self._take_floor(producer.router_id, producer_id)
 
     def _pause_consumer(self, consumer_id: ConsumerId, paused: bool) -> None:
         consumer = self._found(self.consumers, "consumer", consumer_id)

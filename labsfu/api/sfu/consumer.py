@@ -7,7 +7,7 @@ from labsfu.api.context import Api
 from labsfu.api.query import NoQuery
 from labsfu.api.routing import AnyRoute, Call, NoBody, Refusal, Reply, Route
 from labsfu.api.sfu.producer import PRODUCER, OwnerQuery
-from labsfu.api.sfu.refusals import BAD_DTLS, NO_CONSUMER, NO_PRODUCER, NO_ROUTER, SHARED
+from labsfu.api.sfu.refusals import BAD_DTLS, NO_CONSUMER, NO_PRODUCER, NO_ROUTER, NO_TRANSPORT_LEFT, SHARED
 from labsfu.api.sfu.router import ROUTER
 from labsfu.rooms.limits import check_app_data
 from labsfu.wire import commands
@@ -132,6 +132,8 @@ ROUTES: tuple[AnyRoute, ...] = (
             Refusal(400, "invalid-rtp-capabilities"),
             Refusal(400, "app-data-too-large"),
             Refusal(409, "producer-incomplete"),
+            Refusal(409, "too-many-consumers"),
+            NO_TRANSPORT_LEFT,
             Refusal(422, "no-common-codec"),
         ),
     ),

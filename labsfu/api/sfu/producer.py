@@ -6,7 +6,15 @@ from labsfu.api.ask import ask
 from labsfu.api.context import Api
 from labsfu.api.query import NoQuery, Token
 from labsfu.api.routing import AnyRoute, Call, NoBody, Refusal, Reply, Route
-from labsfu.api.sfu.refusals import BAD_DTLS, BAD_RTP, NO_PRODUCER, NO_ROUTER, SHARED, UNSUPPORTED_MEDIA
+from labsfu.api.sfu.refusals import (
+    BAD_DTLS,
+    BAD_RTP,
+    NO_PRODUCER,
+    NO_ROUTER,
+    NO_TRANSPORT_LEFT,
+    SHARED,
+    UNSUPPORTED_MEDIA,
+)
 from labsfu.api.sfu.router import ROUTER
 from labsfu.errors import Conflict
 from labsfu.rooms import wishes
@@ -153,6 +161,7 @@ ROUTES: tuple[AnyRoute, ...] = (
             NO_ROUTER,
             Refusal(400, "invalid-participant-id"),
             Refusal(409, "too-many-producers"),
+            NO_TRANSPORT_LEFT,
             *_MEDIA,
         ),
     ),

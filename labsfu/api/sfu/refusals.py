@@ -11,6 +11,8 @@ NO_CONSUMER = Refusal(404, "consumer-not-found")
 SHARED = Refusal(409, "transport-shared")
 """A room made it: its transport is its participant's."""
 
+NO_TRANSPORT_LEFT = Refusal(409, "too-many-transports")
+
 BAD_DTLS = (Refusal(400, "invalid-dtls-parameters"), Refusal(409, "transport-already-connected"))
 BAD_RTP = (Refusal(400, "invalid-rtp-parameters"),)
 UNSUPPORTED_MEDIA = (

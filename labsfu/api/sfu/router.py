@@ -7,12 +7,13 @@ from msgspec.structs import replace
 from labsfu.api.ask import ask
 from labsfu.api.context import Api
 from labsfu.api.query import NoQuery, Size
-from labsfu.api.routing import AnyRoute, Call, NoBody, Reply, Route
+from labsfu.api.routing import AnyRoute, Call, NoBody, Refusal, Reply, Route
 from labsfu.api.sfu.refusals import NO_ROUTER
 from labsfu.rooms import wishes
 from labsfu.rooms.wishes import Flow
 from labsfu.wire import commands
 from labsfu.wire.base import Wire
+from labsfu.wire.observers import RouterActiveSpeakerPayload, RouterAudioLevelPayload
 from labsfu.wire.payloads import Message
 from labsfu.wire.sfu import RouterList, RouterPayload
 
@@ -43,6 +44,18 @@ async def get_router_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:
     return Reply(_placed(api, shown.router))
 
 
+async def get_router_active_speaker_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:
+    """Show who speaks in a router."""
+    command = commands.GetActiveSpeaker(router_id=call.router_id)
+    return Reply((await ask(api, command, commands.ActiveSpeakerShown)).active_speaker)
+
+
+async def get_router_audio_level_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:
+    """Show who is loud in a router."""
+    command = commands.GetAudioLevels(router_id=call.router_id)
+    return Reply((await ask(api, command, commands.AudioLevelsShown)).audio_levels)
+
+
 async def delete_router_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:
     """Close a router and all it holds; a room that lives on it closes too."""
     await ask(api, commands.CloseRouter(router_id=call.router_id), commands.Done)
@@ -68,9 +81,25 @@ ROUTES: tuple[AnyRoute, ...] = (
         CreateRouterQuery,
         RouterPayload,
         status=201,
-        refusals=(NO_ROUTER,),  # a reset came between making and showing it
+        refusals=(Refusal(409, "too-many-routers"), NO_ROUTER),  # a reset came between making and showing it
     ),
     Route("GET", "/sfu/routers", list_routers_handler, NoQuery, RouterList),
     Route("GET", ROUTER, get_router_handler, NoQuery, RouterPayload, refusals=(NO_ROUTER,)),
+    Route(
+        "GET",
+        f"{ROUTER}/active-speaker",
+        get_router_active_speaker_handler,
+        NoQuery,
+        RouterActiveSpeakerPayload,
+        refusals=(NO_ROUTER,),
+    ),
+    Route(
+        "GET",
+        f"{ROUTER}/audio-level",
+        get_router_audio_level_handler,
+        NoQuery,
+        RouterAudioLevelPayload,
+        refusals=(NO_ROUTER,),
+    ),
     Route("DELETE", ROUTER, delete_router_handler, NoQuery, Message, refusals=(NO_ROUTER,)),
 )

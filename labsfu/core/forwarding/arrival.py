@@ -18,17 +18,19 @@ class Arrival:
     Attributes:
         buffer: where it is.
         header: its header, with offsets into `buffer`.
+        length: of the whole packet, in bytes.
         elements: its header extension elements.
         descriptor: what its VP8 payload says of itself, after `describe`; None before, and without payload.
         now: when it came, monotonic seconds.
         unix_now: the same in unix seconds.
     """
 
-    __slots__ = ("_vp8", "buffer", "descriptor", "elements", "header", "now", "unix_now")
+    __slots__ = ("_vp8", "buffer", "descriptor", "elements", "header", "length", "now", "unix_now")
 
     def __init__(self) -> None:
         self.buffer: Buffer = b""
         self.header = RtpHeader()
+        self.length = 0
         self.elements: Elements = {}
         self.now = 0.0
         self.unix_now = 0.0
@@ -46,6 +48,7 @@ class Arrival:
         self.elements = find_extensions(buffer, header) if header.extension_length else {}
         self.descriptor = None
         self.buffer = buffer
+        self.length = length
         self.now = now
         self.unix_now = unix_now
 

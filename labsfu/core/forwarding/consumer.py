@@ -10,7 +10,9 @@ from typing import TypeAlias
 from labsfu.core.drops import Drops
 from labsfu.core.forwarding.form import Extensions, PacketForm
 from labsfu.core.forwarding.link import Link
-from labsfu.core.forwarding.resends import Resends
+from labsfu.core.forwarding.rate_window import STREAM_SPAN, RateWindow
+from labsfu.core.forwarding.repaired import Repaired
+from labsfu.core.forwarding.resends import RESENT_JUST_NOW, Resends
 from labsfu.core.forwarding.score import Score
 from labsfu.core.forwarding.send_times import SendTimes
 from labsfu.core.forwarding.sequence_map import SequenceMap
@@ -77,8 +79,10 @@ class Consumer:
 
     Given: names, the producer's kind, the link to the peer, what was negotiated, the first sequence number, how to
     send again (None: as the packet was). Owned: its sequence space and counters. `active` is derived: the link, its
-    own pause, the producer's pause and the producer's encoding all allow it. `resends` is there where plain `nack` was
-    negotiated.
+    own pause, the producer's pause and the producer's encoding all allow it. `resends` and `repaired` are there where
+    plain `nack` was negotiated.
+    Counted: what was sent (`packets`, `bytes` with headers, `octets` without) and sent again (`resent`); what the peer
+    asked for (`nacks`, and numbers in them: `nacked`; `plis`, `firs`) and says of it (`reported_lost`, in all).
     """
 
     __slots__ = (
@@ -86,29 +90,34 @@ class Consumer:
         "_link",
         "_mid",
         "_questions",
-        "_reported_lost",
         "_reported_packets",
         "_reported_resent",
         "_sequence",
         "_ssrc",
         "_times",
         "active",
+        "bytes",
         "drops",
         "extensions",
+        "firs",
         "fraction_lost",
         "kind",
         "last_report_at",
         "nacked",
+        "nacks",
         "names",
         "octets",
         "packets",
         "paused",
         "payload_types",
+        "plis",
         "priority",
         "producer_paused",
+        "rate",
+        "repaired",
+        "reported_lost",
         "resends",
         "resent",
-        "resent_octets",
         "round_trip",
         "rtp_parameters",
         "rtx",
@@ -144,7 +153,9 @@ class Consumer:
         self.source_active = source_active
         self.payload_types = frozenset(codec.payload_type for codec in rtp_parameters.codecs)
         self.packets = 0
+        self.bytes = 0
         self.octets = 0
+        self.rate = RateWindow(STREAM_SPAN)
         self.priority = 1
         self.score = Score()
         self.told_score: ConsumerScore | None = None
@@ -155,13 +166,16 @@ class Consumer:
         self.rtx = rtx
         nack = any(f == NACK for codec in rtp_parameters.codecs for f in codec.rtcp_feedback)
         self.resends = Resends() if nack else None
+        self.repaired = Repaired() if nack else None
         self._questions = TokenBucket(NACK_RATE, NACK_BURST)
         self._times = SendTimes() if nack and rtx is None else None
+        self.nacks = 0
         self.nacked = 0
+        self.plis = 0
+        self.firs = 0
         self.resent = 0
-        self.resent_octets = 0
         self._reported_packets = 0
-        self._reported_lost = 0
+        self.reported_lost = 0
         self._reported_resent = 0
         self._link = link
         self._ssrc = ssrc
@@ -242,6 +256,7 @@ class Consumer:
                 return False
             self._awaits_key_frame = False
             sequence.sync(number)
+            self.rate.begin(form.now, 0)
         mapped = sequence.map(number)
         if mapped < 0:
             self.drops.count("too-late")
@@ -267,6 +282,7 @@ class Consumer:
         if self._times is not None:
             self._times.keep(output, form, outbox)
         self.packets += 1
+        self.bytes += length
         self.octets += form.payload_length
         link.send_rtp(length)
 
@@ -280,19 +296,33 @@ class Consumer:
         """What it asks for, each once, as far as it has not asked for too much already."""
         wanted = list(dict.fromkeys(numbers))
         taken = self._questions.take_some(len(wanted), now)
+        self.nacks += 1
+        self.nacked += len(wanted)
         if taken < len(wanted):
             self.drops.count("nack-flood", len(wanted) - taken)
-        self.nacked += taken
+            if self.repaired is not None:
+                for output in wanted[taken:]:
+                    self.repaired.in_vain(output)
         return wanted[:taken]
 
     def may_resend(self, output: int, octets: int, now: float) -> bool:
         """Whether the packet `output` of `octets` may be sent again now; if not, it is counted why."""
-        if self.resends is None:
+        if self.resends is None or self.repaired is None:
             return False
         reason = self.resends.allow(output, octets, self.octets + HEADERS * self.packets, self.round_trip, now)
-        if reason is not None:
+        if reason is None:
+            self.repaired.sent(output, now)
+        elif reason == RESENT_JUST_NOW:  # it may be under way
             self.drops.count(reason)
+        else:
+            self.may_not_resend(output, reason)
         return reason is None
+
+    def may_not_resend(self, output: int, reason: str) -> None:
+        """The packet `output` that was asked for is not sent again, nor are those that were sent under way still."""
+        self.drops.count(reason)
+        if self.repaired is not None:
+            self.repaired.in_vain(output)
 
     def sent_late(self, number: int, now: float) -> None:
         """A packet that was missing went out: it need not be sent again to who has just asked for it."""
@@ -313,7 +343,7 @@ class Consumer:
             outbox[:length] = packet[:length]
             _stamp(outbox, 2, output, timestamp, self._ssrc)
             if self._times is None or not self._times.restore(output, form, outbox):
-                self.drops.count("nack-not-kept")
+                self.may_not_resend(output, "nack-not-kept")
                 return
         else:
             payload = length - form.payload_length
@@ -328,9 +358,11 @@ class Consumer:
             if form.transport_sequence_at:
                 _stamp_transport_sequence(outbox, form.transport_sequence_at, self._link.transport_sequence & 0xFFFF)
                 self._link.transport_sequence += 1
-        self.resent += 1
-        self.resent_octets += form.payload_length
-        self._link.send_rtp(length)
+        if self._link.send_rtp(length):
+            self._link.resent_bytes += length
+            self.resent += 1
+        elif self.repaired is not None:
+            self.repaired.in_vain(output)
 
     # ---------------------------------------------------------------- what the peer says
 
@@ -339,8 +371,8 @@ class Consumer:
         self.fraction_lost = block.fraction_lost
         sent = self.packets - self._reported_packets
         if sent > 0:  # a report of nothing says nothing
-            self.score.report(sent, block.packets_lost - self._reported_lost, self.resent - self._reported_resent)
-        self._reported_packets, self._reported_lost = self.packets, block.packets_lost
+            self.score.report(sent, block.packets_lost - self.reported_lost, self.resent - self._reported_resent)
+        self._reported_packets, self.reported_lost = self.packets, block.packets_lost
         self._reported_resent = self.resent
         now = middle32(ntp_from_unix(unix_now))
         measured = round_trip_seconds(now, block.last_sr, block.delay_since_last_sr)

@@ -40,6 +40,7 @@ class PacketForm:
         send_time_at: the same for abs-send-time, which is in its place already.
         descriptor: of a VP8 payload, where layers are told apart by it; None elsewhere.
         shift: how much farther back than in the packet as it came the payload lies.
+        now: when the packet came, monotonic seconds.
     """
 
     __slots__ = (
@@ -51,6 +52,7 @@ class PacketForm:
         "length",
         "mid_at",
         "mid_length",
+        "now",
         "packet",
         "payload_length",
         "payload_type",
@@ -77,6 +79,7 @@ class PacketForm:
         self.send_time_at = 0
         self.descriptor: Vp8PayloadDescriptor | None = None
         self.shift = 0
+        self.now = 0.0
 
     def render(self, arrival: Arrival, payload_type: int, send_time: int) -> bool:
         """Write a packet into `packet`, without padding; False when it grows too long for that.
@@ -106,6 +109,7 @@ class PacketForm:
         self.descriptor = arrival.descriptor
         self.shift = start - header.payload_offset
         self.payload_type = payload_type
+        self.now = arrival.now
         if self._mid_id or self._transport_sequence_id or self._own:
             element_header = 1 if block[0] << 8 | block[1] == ONE_BYTE_PROFILE else 2
             at = csrc_end + 4 + element_header  # the value of the first element

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
+from labsfu.core.drops import Drops
 from labsfu.core.forwarding.key_frames import KeyFrameRequests
 from labsfu.core.forwarding.nack_generator import NackGenerator
 from labsfu.core.forwarding.packet_history import PacketHistory
+from labsfu.core.forwarding.rate_window import STREAM_SPAN, RateWindow
 from labsfu.core.forwarding.reception import Reception
 from labsfu.core.forwarding.score import Score
 from labsfu.core.forwarding.sender_clock import SenderClock
@@ -19,6 +23,9 @@ SEEN = 2048
 DUPLICATE = -2
 """A number that was seen before: its packet must not be sent on twice, for its number is the nonce (RFC 7714 8.1)."""
 
+TEMPORAL_LAYERS = 4
+"""As many as VP8's TID tells apart (RFC 7741 4.2)."""
+
 OSN_LENGTH = 2
 """Bytes of the original sequence number at the start of an RTX payload (RFC 4588 4)."""
 
@@ -26,18 +33,29 @@ OSN_LENGTH = 2
 class ReportedStream:
     """What every incoming SSRC has: counts, and a block in our receiver reports.
 
-    Given: `ssrc`, `clock_rate` (Hz). Derived: counts since the stream began; `packets` and `octets` count RTP after
-    decryption, `octets` payload only.
+    Given: `ssrc`, `clock_rate` (Hz). Derived: counts since the stream began; `packets` and `bytes` count whole RTP
+    packets after decryption. `fraction_lost` is that of our last report.
     """
 
-    __slots__ = ("_report", "_report_arrival", "clock_rate", "last_report_at", "octets", "packets", "reception", "ssrc")
+    __slots__ = (
+        "_report",
+        "_report_arrival",
+        "bytes",
+        "clock_rate",
+        "fraction_lost",
+        "last_report_at",
+        "packets",
+        "reception",
+        "ssrc",
+    )
 
     def __init__(self, ssrc: int, clock_rate: int) -> None:
         self.ssrc = ssrc
         self.clock_rate = clock_rate
         self.reception = Reception(clock_rate)
         self.packets = 0
-        self.octets = 0
+        self.bytes = 0
+        self.fraction_lost = 0
         self.last_report_at: float | None = None
         self._report: SenderReport | None = None
         self._report_arrival = 0.0
@@ -52,6 +70,7 @@ class ReportedStream:
         if not self.packets:
             return None
         loss = self.reception.report()
+        self.fraction_lost = loss.fraction
         last_report = 0 if self._report is None else middle32(self._report.ntp_timestamp)
         delay = 0 if self._report is None else delay_from_seconds(now - self._report_arrival)
         return ReportBlock(
@@ -74,6 +93,10 @@ class InboundStream(ReportedStream):
     Derived: `newest` is the highest extended number received; `gap` is set when a number came out of order, which may
     set a timer (who schedules takes it back); `repaired` counts packets that came because they were asked for,
     `restored` those among them that came as RTX; `ended`: the sender said goodbye.
+    Counted: `duplicates`; `discarded`, packets that came and went no further, and `drops`, why, RTX too;
+    `retransmitted`, RTX packets with a payload; what it was asked for (`nacks`, and numbers in them: `nacked`; `plis`,
+    `firs`); `layer_bytes`, what it forwarded of each temporal layer where they are told apart. `rate` and `layer_rates`
+    are their windows.
     """
 
     __slots__ = (
@@ -85,17 +108,30 @@ class InboundStream(ReportedStream):
         "_restarts",
         "_seen",
         "_sender_clock",
+        "discarded",
+        "drops",
+        "duplicates",
         "encoding",
         "ended",
+        "firs",
         "gap",
         "history",
         "kept",
         "key_frames",
+        "layer_bytes",
+        "layer_rates",
+        "mime_type",
         "nack",
+        "nacked",
+        "nacks",
         "newest",
+        "plis",
+        "rate",
         "relayed_restarts",
         "repaired",
         "restored",
+        "retransmitted",
+        "rtx_ssrc",
         "score",
     )
 
@@ -108,13 +144,16 @@ class InboundStream(ReportedStream):
         nack: NackGenerator | None = None,
         *,
         kept: bool,
+        mime_type: str = "",
         encoding: int = 0,
     ) -> None:
         super().__init__(ssrc, clock_rate)
         self._sender_clock = sender_clock
         self.history = history
         self.kept = kept
+        self.mime_type = mime_type
         self.encoding = encoding
+        self.rtx_ssrc: int | None = None
         self.relayed_restarts = 0
         self.nack = nack
         self.key_frames = KeyFrameRequests()
@@ -122,6 +161,17 @@ class InboundStream(ReportedStream):
         self.newest = -1
         self.repaired = 0
         self.restored = 0
+        self.duplicates = 0
+        self.discarded = 0
+        self.drops = Drops()
+        self.retransmitted = 0
+        self.nacks = 0
+        self.nacked = 0
+        self.plis = 0
+        self.firs = 0
+        self.layer_bytes = [0] * TEMPORAL_LAYERS
+        self.rate = RateWindow(STREAM_SPAN)
+        self.layer_rates = RateWindow(STREAM_SPAN)
         self.ended = False
         self.gap = False
         self._restarts = -1
@@ -132,18 +182,24 @@ class InboundStream(ReportedStream):
         self._reported_received = 0
         self._reported_restored = 0
 
-    def receive(self, sequence: int, timestamp: int, octets: int, now: float) -> int:
-        """Take in one RTP packet; its extended sequence number, `reception.DISCARDED` or DUPLICATE."""
+    def receive(self, sequence: int, timestamp: int, length: int, now: float) -> int:
+        """Take in one RTP packet of `length` bytes.
+
+        Returns:
+            Its extended sequence number, `reception.DISCARDED` or DUPLICATE.
+        """
         reception = self.reception
         number = reception.receive(sequence)
         if number >= 0:
             self.packets += 1
-            self.octets += octets
+            self.bytes += length
             reception.arrive(timestamp, now)
             if reception.restarts != self._restarts:
-                self._begin(number)
+                self._begin(number, now)
             seen, place = self._seen, number & (SEEN - 1)
             if seen[place] == number:
+                if number >= reception.first:
+                    self.duplicates += 1
                 return DUPLICATE
             seen[place] = number
             nack = self.nack
@@ -166,8 +222,29 @@ class InboundStream(ReportedStream):
         """When its newest packet came, monotonic seconds."""
         return self._last_arrival
 
-    def _begin(self, number: int) -> None:
-        """The sender began its numbers anew: what was before has no meaning after."""
+    @property
+    def lost_at_first(self) -> int:
+        """Packets that did not come before they were asked for; neither duplicates nor repairs hide one."""
+        return max(0, self.reception.missing + self.duplicates + self.repaired - self.restored)
+
+    def bitrate(self, now: float) -> int:
+        """Bit/s of what came, without RTX."""
+        return self.rate.rate(now, self.bytes)
+
+    def layer_bitrates(self, now: float, temporal_layers: int) -> tuple[int, ...]:
+        """Bit/s up to each of so many temporal layers, of what was forwarded; the highest one is all of it."""
+        each = self.layer_rates.rates(now, *self.layer_bytes)
+        return (*accumulate(each[: temporal_layers - 1]), sum(each))
+
+    def drop(self, reason: str) -> None:
+        """A packet of it came and goes no further."""
+        self.discarded += 1
+        self.drops.count(reason)
+
+    def _begin(self, number: int, now: float) -> None:
+        """The sender began its numbers (anew): what was before has no meaning after."""
+        self.rate.begin(now, 0)
+        self.layer_rates.begin(now, *self.layer_bytes)
         self._restarts = self.reception.restarts
         self.newest = -1
         self._report = None
@@ -228,13 +305,14 @@ class RepairStream(ReportedStream):
     def __init__(self, ssrc: int, media: InboundStream) -> None:
         super().__init__(ssrc, media.clock_rate)
         self.media = media
+        media.rtx_ssrc = ssrc
 
-    def receive(self, header: RtpHeader, now: float) -> bool:
-        """Count one packet of it; False when it is too far from the last (see `Reception`)."""
+    def receive(self, header: RtpHeader, length: int, now: float) -> bool:
+        """Count one packet of `length` bytes; False when it is too far from the last (see `Reception`)."""
         if self.reception.receive(header.sequence_number) < 0:
             return False
         self.packets += 1
-        self.octets += header.payload_length
+        self.bytes += length
         self.reception.arrive(header.timestamp, now)
         return True
 

@@ -216,6 +216,7 @@ class LayeredConsumer(Consumer):
             if not sequence.synced and key_frame and sequence.is_new(number):
                 rewriter.switch(descriptor)
                 sequence.sync(number)
+                self.rate.begin(form.now, 0)
                 self._awaits_key_frame = False
                 self._run, self._run_begins = rewriter.runs, number
             if sequence.synced:

@@ -220,7 +220,7 @@ class LayeredProducer(Producer):
                     self.tell_layers(consumer)
                     self.consumer_scored(consumer, arrival.now)
         if wanted and not taken:
-            self.drops.count("layer-not-chosen")
+            self._drop(stream, "layer-not-chosen")
         return waiting
 
     def _skip(self, stream: InboundStream, number: int, arrival: Arrival, payload_type: int) -> None:

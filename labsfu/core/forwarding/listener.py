@@ -93,6 +93,7 @@ class RtpListener:
             PacketHistory(MAX_AGE[kind]),
             nack,
             kept=kind is MediaKind.VIDEO or nack is not None,
+            mime_type=codec.mime_type,
             encoding=encoding,
         )
         for former in formers:  # so that changing it earns no key-frame requests

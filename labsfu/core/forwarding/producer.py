@@ -14,9 +14,10 @@ from labsfu.core.forwarding.form import PacketForm
 from labsfu.core.forwarding.inbound import InboundStream, RepairStream, original_packet, original_sequence
 from labsfu.core.forwarding.layers import Layers
 from labsfu.core.forwarding.reception import DISCARDED
+from labsfu.core.observers.hearing import Voice
 from labsfu.core.rtp.values import abs_send_time_from_seconds
 from labsfu.core.token_bucket import TokenBucket
-from labsfu.core.uris import ABS_SEND_TIME, TRANSPORT_WIDE_CC
+from labsfu.core.uris import ABS_SEND_TIME, AUDIO_LEVEL, TRANSPORT_WIDE_CC
 from labsfu.errors import Malformed
 from labsfu.wire.base import ABSENT, Absent, JsonObject
 from labsfu.wire.events import LayersReason
@@ -82,6 +83,7 @@ class Producer:
         "_extension_ids",
         "_groups",
         "_key_frame_tests",
+        "_level_id",
         "_payload_types",
         "_repaired_payload_types",
         "_timed",
@@ -97,6 +99,7 @@ class Producer:
         "terms",
         "told_score",
         "transport_cc",
+        "voice",
         "watcher",
     )
 
@@ -118,6 +121,9 @@ class Producer:
         }
         self._key_frame_tests = {codec.payload_type: is_key_frame_for(codec.mime_type) for codec in media}
         self._extension_ids = {extension.uri: extension.id for extension in parameters.header_extensions}
+        self._level_id = self._extension_ids.get(AUDIO_LEVEL, 0) if terms.kind is MediaKind.AUDIO else 0
+        self.voice: Voice | None = None
+        """Who hears it; whoever keeps the producer sets it."""
         self._groups: dict[FormKey, _Group] = {}
         self._timed = False
         self._described: frozenset[int] = frozenset()
@@ -140,6 +146,11 @@ class Producer:
     def extension_id(self, uri: str) -> int | None:
         """The id under which the peer sends a header extension, if it does."""
         return self._extension_ids.get(uri)
+
+    @property
+    def tells_level(self) -> bool:
+        """Whether the peer says how loud it is (RFC 6464)."""
+        return self._level_id != 0
 
     def change(self, parameters: RtpParameters) -> None:
         """Take parameters in which no more is changed than may be; `active` says whether the encoding is on."""
@@ -275,11 +286,19 @@ class Producer:
             True when somebody is waiting for a key frame still: the sender should be asked for one.
         """
         header = arrival.header
-        number = stream.receive(header.sequence_number, header.timestamp, header.payload_length, arrival.now)
+        number = stream.receive(header.sequence_number, header.timestamp, arrival.length, arrival.now)
         if number < 0:
-            self.drops.count("sequence-jump" if number == DISCARDED else "duplicate")
+            self._drop(stream, "sequence-jump" if number == DISCARDED else "duplicate")
             return False
+        if self.voice is not None and number == stream.newest:  # what comes late was made up for
+            self._hear(self.voice, arrival)
         return self._forward(stream, number, arrival)
+
+    def _hear(self, voice: Voice, arrival: Arrival) -> None:
+        """Read how loud a packet says it is; one that does not say so (as it should) tells nothing."""
+        element = arrival.elements.get(self._level_id)
+        if element is not None and element[1] == 1 and arrival.header.payload_type in self._payload_types:
+            voice.hear(arrival.buffer[element[0]] & 0x7F, arrival.now)
 
     def receive_repair(self, repair: RepairStream, arrival: Arrival) -> bool:
         """Take in one RTX packet; returns what `receive` does.
@@ -287,23 +306,33 @@ class Producer:
         Raises:
             Malformed: `rtx-too-short`.
         """
-        header, now = arrival.header, arrival.now
-        if not repair.receive(header, now):
-            self.drops.count("sequence-jump")
+        header, now, stream = arrival.header, arrival.now, repair.media
+        if not repair.receive(header, arrival.length, now):
+            self._drop_repair(stream, "sequence-jump")
             return False
         if not header.payload_length:
-            self.drops.count("rtx-padding-only")  # a sender that probes the path
+            self._drop_repair(stream, "rtx-padding-only")  # a sender that probes the path
             return False
+        stream.retransmitted += 1
         payload_type = self._repaired_payload_types.get(header.payload_type)
-        stream = repair.media
         number = stream.misses(original_sequence(arrival.buffer, header))
         if number < 0 or payload_type is None:
-            self.drops.count("rtx-not-missing")
+            self._drop_repair(stream, "rtx-not-missing")
             return False
         stream.repair(number, now)
         packet = original_packet(arrival.buffer, header, stream.ssrc, payload_type)
         arrival.read(packet, len(packet), now, arrival.unix_now)
         return self._forward(stream, number, arrival)
+
+    def _drop(self, stream: InboundStream, reason: str) -> None:
+        """A packet of a stream goes no further."""
+        self.drops.count(reason)
+        stream.drop(reason)
+
+    def _drop_repair(self, stream: InboundStream, reason: str) -> None:
+        """An RTX packet of a stream goes no further: nothing is lost by that."""
+        self.drops.count(reason)
+        stream.drops.count(reason)
 
     def _forward(self, stream: InboundStream, number: int, arrival: Arrival) -> bool:
         """Hand a packet that was not seen before to every consumer."""
@@ -312,10 +341,10 @@ class Producer:
             self._begin_anew(stream)
         payload_type = self._payload_types.get(header.payload_type)
         if payload_type is None:
-            self.drops.count("unknown-payload-type")
+            self._drop(stream, "unknown-payload-type")
             return False
         if self.paused or not self.active:
-            self.drops.count("producer-paused" if self.paused else "encoding-inactive")
+            self._drop(stream, "producer-paused" if self.paused else "encoding-inactive")
             return False
         if header.payload_type in self._described and not self._describe(stream, number, arrival):
             return False
@@ -343,10 +372,15 @@ class Producer:
         try:
             arrival.describe()
         except Malformed as malformed:
-            self.drops.count(malformed.reason)
+            self._drop(stream, malformed.reason)
             for consumer in self._takers(stream):
                 consumer.skip(number, malformed.reason)
             return False
+        if arrival.descriptor is not None:
+            temporal = arrival.descriptor.temporal_id
+            if temporal < 0:  # it does not say
+                temporal = 0
+            stream.layer_bytes[temporal] += arrival.length
         return True
 
     def _relay(
@@ -414,7 +448,7 @@ class Producer:
 
     def _skip(self, stream: InboundStream, number: int, arrival: Arrival, payload_type: int) -> None:
         """Leave out a packet without payload; who was sent a later one already gets it, or its number stays a hole."""
-        self.drops.count("padding-only")
+        self._drop(stream, "padding-only")
         for group in self._groups.values():
             takers = (consumer for consumer in group.consumers if self.source_of(consumer) is stream)
             late = [consumer for consumer in takers if not consumer.skip(number, "padding-only")]
@@ -442,7 +476,7 @@ class Producer:
             stream, number = self._origin_of(consumer, output)
             packet = None if stream is None or number < 0 else stream.history.find(number, now)
             if packet is None:
-                consumer.drops.count("nack-not-kept")
+                consumer.may_not_resend(output, "nack-not-kept")
             elif consumer.may_resend(output, len(packet), now):
                 again.read(packet, len(packet), now, unix_now)
                 form = self._render_again(consumer)

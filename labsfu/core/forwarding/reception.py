@@ -28,6 +28,7 @@ class Reception:
     """Extends, validates and counts the sequence numbers of one stream; estimates its jitter.
 
     `restarts` grows when the sender began its numbers anew: what was mapped before has no meaning after.
+    `premature` counts packets from before the first one of a run, which were not expected.
     """
 
     __slots__ = (
@@ -38,8 +39,11 @@ class Reception:
         "_expected_prior",
         "_jitter",
         "_max_sequence",
+        "_past_expected",
+        "_past_received",
         "_received_prior",
         "_transit",
+        "premature",
         "received",
         "restarts",
         "started",
@@ -49,6 +53,9 @@ class Reception:
         self._clock_rate = clock_rate
         self._jitter = 0.0
         self._transit: float | None = None
+        self._past_expected = 0
+        self._past_received = 0
+        self.premature = 0
         self.restarts = -1
         self.started = False
         self._begin(0)
@@ -80,11 +87,16 @@ class Reception:
                 self._bad_sequence = (sequence + 1) & 0xFFFF
                 return DISCARDED
             # Two in a row: the sender began anew.
+            self._past_expected += self.expected
+            self._past_received += self.received
             self._begin(sequence)
         else:
             self.received += 1
             late_cycle = SEQUENCE_MOD if sequence > self._max_sequence else 0
-            return self._cycles - late_cycle + sequence
+            number = self._cycles - late_cycle + sequence
+            if number < self.first:
+                self.premature += 1
+            return number
         self.received += 1
         return self._cycles + sequence
 
@@ -102,6 +114,17 @@ class Reception:
             if difference < self._clock_rate * 10:
                 self._jitter += (difference - self._jitter) / 16
         self._transit = transit
+
+    @property
+    def first(self) -> int:
+        """The extended number with which the present run of numbers began."""
+        return SEQUENCE_MOD + self._base
+
+    @property
+    def missing(self) -> int:
+        """How many numbers that were expected have not come, of all runs; duplicates count as having come."""
+        expected, received = self._past_expected + self.expected, self._past_received + self.received
+        return expected - received + self.premature
 
     @property
     def highest(self) -> int:

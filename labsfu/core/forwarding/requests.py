@@ -59,8 +59,10 @@ class SenderRequests:
         """PLI (RFC 4585 6.3.1), else FIR (RFC 5104 4.3.1), else nothing can be done."""
         ssrc = stream.ssrc
         if ("nack", "pli") in producer.feedback:
+            stream.plis += 1
             self._link.send_rtcp(PictureLossIndication(self._own_ssrc, ssrc).encode())
         elif ("ccm", "fir") in producer.feedback:
+            stream.firs += 1
             self._fir_sequence = (self._fir_sequence + 1) & 0xFF
             self._link.send_rtcp(FullIntraRequest(self._own_ssrc, (FirEntry(ssrc, self._fir_sequence),)).encode())
         else:
@@ -91,6 +93,8 @@ class SenderRequests:
         numbers = nack.due(now, self._round_trips.value or DEFAULT_ROUND_TRIP)
         for first in range(0, len(numbers), MAX_NACKED):
             missing = tuple(number & 0xFFFF for number in numbers[first : first + MAX_NACKED])
+            stream.nacks += 1
+            stream.nacked += len(missing)
             self._link.send_rtcp(Nack(self._own_ssrc, stream.ssrc, missing).encode())
         if nack.take_overflow():
             self._key_frame_of(producer, stream, now)

@@ -10,8 +10,11 @@ from labsfu.core.forwarding.layered_consumer import LayeredConsumer
 from labsfu.core.forwarding.layered_producer import LayeredProducer
 from labsfu.core.forwarding.layers import Layers
 from labsfu.core.forwarding.producer import Producer
+from labsfu.core.forwarding.rate_window import TRANSPORT_SPAN, RateWindow
 from labsfu.core.forwarding.scoring import consumer_score, producer_scores
 from labsfu.core.forwarding.session import MediaSession
+from labsfu.core.observers.hearing import Hearing
+from labsfu.core.traffic import Traffic
 from labsfu.errors import NotFound
 from labsfu.wire.events import (
     CloseReason,
@@ -36,9 +39,10 @@ from labsfu.wire.rtp import ConsumerLayers, RtpCapabilities
 class Router:
     """Joins producers to consumers.
 
-    Given: id, capabilities, whom to tell, where the drops of what is closed are added up, how many people are
-    expected, when it was made (epoch milliseconds).
-    Owned: producers and consumers, each with the session and the transport that carry it.
+    Given: id, capabilities, whom to tell, where the drops of what is closed are added up, who sees to it that `tick`
+    is called at a time, how many people are expected, when it was made (epoch milliseconds).
+    Owned: producers and consumers, each with the session and the transport that carry it; what is heard of them;
+    `traffic` is that of its closed transports, `rates` the window of what all of them have received and sent.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Router:
         rtp_capabilities: RtpCapabilities,
         emit: Callable[[EngineEvent], None],
         drops: Drops,
+        schedule: Callable[[Router, float], None],
         *,
         participant_count: int,
         created_at: int,
@@ -56,9 +61,12 @@ class Router:
         self.created_at = created_at
         self.rtp_capabilities = rtp_capabilities
         self._emit = emit
-        self._drops = drops
+        self.drops = drops
+        self.traffic = Traffic()
+        self.rates = RateWindow(TRANSPORT_SPAN)
         self.producers: dict[ProducerId, tuple[Producer, MediaSession, TransportId]] = {}
         self.consumers: dict[ConsumerId, tuple[Consumer, MediaSession, TransportId]] = {}
+        self.hearing = Hearing(id_, emit, lambda at: schedule(self, at))
 
     def producer(self, id_: ProducerId) -> Producer:
         """A producer of ours, or NotFound."""
@@ -89,6 +97,7 @@ class Router:
                 media=terms.kind,
             )
         )
+        self._listen(producer)
 
     def pause_producer(self, id_: ProducerId) -> None:
         """Forward it no more; no effect when paused."""
@@ -97,6 +106,7 @@ class Router:
             return
         producer.paused = True
         self._emit(ProducerPaused(router_id=self.id, producer_id=id_))
+        self._listen(producer)
         for consumer in producer.consumers.values():
             consumer.producer_paused = True
             consumer.refresh()
@@ -109,6 +119,7 @@ class Router:
             return
         producer.paused = False
         self._emit(ProducerResumed(router_id=self.id, producer_id=id_))
+        self._listen(producer)
         for consumer in producer.consumers.values():
             consumer.producer_paused = False
             self._refresh(consumer, now)
@@ -120,12 +131,14 @@ class Router:
             self.close_consumer(consumer_id, "producer-closed")
         session = self.producers.pop(id_)[1]
         session.remove_producer(producer)
-        self._drops.absorb(producer.drops)
+        self.drops.absorb(producer.drops)
         self._emit(ProducerClosed(router_id=self.id, producer_id=id_, reason=reason))
+        self.hearing.remove(id_)
 
     def encodings_changed(self, id_: ProducerId, now: float) -> None:
         """Encodings may have been switched on or off: consumers begin (video from a key frame), go over, or stop."""
         producer, session, _ = self.producers[id_]
+        self._listen(producer)
         for consumer in producer.consumers.values():
             consumer.source_active = producer.active
             self._refresh(consumer, now)
@@ -133,6 +146,15 @@ class Router:
             session.requests.key_frame(producer, now)
         for consumer in producer.consumers.values():
             self._tell_stopped(consumer)
+
+    def _listen(self, producer: Producer) -> None:
+        """Hear it while it is forwarded, and says how loud it is."""
+        id_ = producer.terms.id
+        if not producer.tells_level or producer.paused or not producer.active:
+            producer.voice = None
+            self.hearing.remove(id_)
+        elif producer.voice is None:
+            producer.voice = self.hearing.add(id_, producer.terms.participant_id)
 
     # ---------------------------------------------------------------- consumers
 
@@ -192,13 +214,19 @@ class Router:
         producer = self.producers.get(consumer.names.producer_id)
         if producer is not None:
             producer[0].remove_consumer(consumer)
-        self._drops.absorb(consumer.drops)
+        self.drops.absorb(consumer.drops)
         self._emit(ConsumerClosed(router_id=self.id, consumer_id=id_, reason=reason))
 
     def want_key_frame(self, consumer: Consumer, now: float) -> None:
         """Ask the producer of a consumer for a key frame, unless it was just asked."""
         producer, session, _ = self.producers[consumer.names.producer_id]
         session.requests.key_frame(producer, now, consumer)
+
+    # ---------------------------------------------------------------- what is heard
+
+    def tick(self, now: float) -> None:
+        """Do what was scheduled."""
+        self.hearing.tick(now)
 
     # ---------------------------------------------------------------- what producers tell
 

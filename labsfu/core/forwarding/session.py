@@ -65,6 +65,8 @@ class MediaSession:
         self._transport_sequence_id = 0
         self._arrivals = ArrivalLog(self._own_ssrc)
         self.round_trips = RoundTrips()
+        self.rtx_bytes_received = 0
+        """Of whole RTX packets after decryption."""
         self.producers: dict[ProducerId, Producer] = {}
         self.requests = SenderRequests(link, self.producers, self._own_ssrc, self.round_trips, key_frame_requested)
         self.consumers: dict[int, Consumer] = {}
@@ -129,6 +131,11 @@ class MediaSession:
         """Whether a packet of this SSRC was identified before."""
         return self._listener.knows(ssrc)
 
+    @property
+    def fraction_lost(self) -> float | None:
+        """The share of the peer's packets that was lost, 0 to 1, by transport-wide numbers; None without these."""
+        return self._arrivals.fraction_lost if self._transport_sequence_id else None
+
     def uses(self, ssrc: int) -> bool:
         """Whether this SSRC is taken: received, or sent."""
         return (
@@ -182,6 +189,7 @@ class MediaSession:
             waiting = producer.receive(known[1], arrival)
         else:
             producer, repair = self._listener.repairs[ssrc]
+            self.rtx_bytes_received += arrival.length
             waiting = producer.receive_repair(repair, arrival)
         if new:
             producer.scored(arrival.now)
@@ -206,10 +214,14 @@ class MediaSession:
             case ReceiverReport():
                 self._receive_blocks(packet.blocks, now)
             case PictureLossIndication():
-                self._key_frame_asked(packet.media_ssrc, now)
+                consumer = self._key_frame_asked(packet.media_ssrc, now)
+                if consumer is not None:
+                    consumer.plis += 1
             case FullIntraRequest():
                 for entry in packet.entries:
-                    self._key_frame_asked(entry.ssrc, now)
+                    consumer = self._key_frame_asked(entry.ssrc, now)
+                    if consumer is not None:
+                        consumer.firs += 1
             case Nack():
                 self._packets_asked(packet, now)
             case ExtendedReport():
@@ -266,12 +278,13 @@ class MediaSession:
                 consumer.receive_report(block, now + self._unix_offset)
                 self.sources[consumer.names.producer_id].consumer_scored(consumer, now)
 
-    def _key_frame_asked(self, ssrc: int, now: float) -> None:
+    def _key_frame_asked(self, ssrc: int, now: float) -> Consumer | None:
         consumer = self.consumers.get(ssrc)
         if consumer is None:
             self._drops.count("rtcp-unknown-ssrc")
         elif consumer.active:
             self._key_frame_wanted(consumer, now)
+        return consumer
 
     # ---------------------------------------------------------------- RTCP out
 

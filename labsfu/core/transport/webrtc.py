@@ -11,10 +11,12 @@ from labsfu.core.dtls.certificate import FINGERPRINT_ALGORITHMS, DtlsCertificate
 from labsfu.core.dtls.endpoint import DtlsEndpoint
 from labsfu.core.dtls.state import DtlsRole as EndpointRole
 from labsfu.core.entropy import Entropy
+from labsfu.core.forwarding.rate_window import TRANSPORT_SPAN, RateWindow
 from labsfu.core.forwarding.session import MediaSession
 from labsfu.core.ice.lite import IceCredentials, IceLiteAgent
 from labsfu.core.outputs import Address, SocketId, Transmit
 from labsfu.core.srtp.buffer import SrtpBuffer
+from labsfu.core.srtp.profiles import PROFILES
 from labsfu.core.srtp.session import ProtectError, SrtpReceiver, SrtpSender
 from labsfu.core.token_bucket import TokenBucket
 from labsfu.errors import Conflict, InvalidValue, Malformed
@@ -44,6 +46,7 @@ class Surroundings:
     certificate: DtlsCertificate
     transmit: Transmit
     emit: Callable[[EngineEvent], None]
+    came_up: Callable[[float], None]
     drops: Drops
     drop_reports: DropReports
     refusals: TokenBucket
@@ -56,6 +59,10 @@ class WebRtcTransport:
 
     Given: ids, surroundings, the media session's maker. Owned: the three gates and their states, the traffic counts.
     `up` is derived: ICE has a path, DTLS is done and its fingerprint is the one that `connect` gave.
+
+    `packets_*` and `bytes_*` count datagrams on the wire, `control_*` those of them that are no RTP; `rtp_bytes_*`
+    count RTP packets before encryption, those sent again among them, which `resent_bytes` counts too. `rates` is the
+    window of `byte_counts`.
     """
 
     __slots__ = (
@@ -69,14 +76,21 @@ class WebRtcTransport:
         "_socket",
         "_srtp_in",
         "_srtp_out",
+        "_srtp_tag",
         "addresses",
+        "bytes_received",
         "bytes_sent",
+        "control_bytes_sent",
+        "control_packets_sent",
         "drops",
-        "forwarded",
         "id",
         "outbox",
+        "packets_received",
         "packets_sent",
+        "rates",
+        "resent_bytes",
         "router_id",
+        "rtp_bytes_received",
         "session",
         "transport_sequence",
         "up",
@@ -99,6 +113,7 @@ class WebRtcTransport:
         self._remote_parameters: DtlsParameters | None = None
         self._srtp_in: SrtpReceiver | None = None
         self._srtp_out: SrtpSender | None = None
+        self._srtp_tag = 0
         self._socket: SocketId = 0
         self._remote: Address = ("", 0)
         self.addresses: dict[Address, SocketId] = {}
@@ -106,9 +121,15 @@ class WebRtcTransport:
         self.up = False
         self.transport_sequence = 0
         self.drops = Drops()
+        self.packets_received = 0
+        self.bytes_received = 0
+        self.rtp_bytes_received = 0
         self.packets_sent = 0
         self.bytes_sent = 0
-        self.forwarded = 0
+        self.control_packets_sent = 0
+        self.control_bytes_sent = 0
+        self.resent_bytes = 0
+        self.rates = RateWindow(TRANSPORT_SPAN)
         self.session = make_session(self)
 
     def _new_credentials(self) -> IceCredentials:
@@ -136,6 +157,37 @@ class WebRtcTransport:
     def dtls_state(self) -> DtlsState:
         """State of the DTLS gate, fingerprint check included."""
         return self._dtls_state
+
+    @property
+    def selected(self) -> tuple[IceCandidate, Address] | None:
+        """Between which of our candidates and which address packets go; None without a selected pair."""
+        remote = self._ice.selected
+        if remote is None:
+            return None
+        candidates = self._around.candidates  # one for each socket, in their order
+        return candidates[min(self._socket, len(candidates) - 1)], remote
+
+    @property
+    def forwarded(self) -> int:
+        """RTP packets sent."""
+        return self.packets_sent - self.control_packets_sent
+
+    @property
+    def rtp_bytes_sent(self) -> int:
+        """Bytes of the RTP packets sent, before encryption: SRTP adds its tag to each, and nothing else."""
+        return self.bytes_sent - self.control_bytes_sent - self._srtp_tag * self.forwarded
+
+    def byte_counts(self) -> tuple[int, int, int, int, int, int]:
+        """Received, sent; RTP received, sent; RTX received, sent (or sent again as it was). RTP is without RTX."""
+        rtx_in, again_out = self.session.rtx_bytes_received, self.resent_bytes
+        return (
+            self.bytes_received,
+            self.bytes_sent,
+            self.rtp_bytes_received - rtx_in,
+            self.rtp_bytes_sent - again_out,
+            rtx_in,
+            again_out,
+        )
 
     def options(self) -> TransportOptions:
         """What the client needs to make its end."""
@@ -238,6 +290,7 @@ class WebRtcTransport:
             length = gate.unprotect_rtp(inbox, length)
         else:
             length = gate.unprotect_first_rtp(inbox, length)
+        self.rtp_bytes_received += length
         return session.receive_rtp(data, length, now)
 
     def receive_rtcp(self, inbox: SrtpBuffer, length: int, now: float) -> None:
@@ -253,21 +306,21 @@ class WebRtcTransport:
 
     # ---------------------------------------------------------------- packets out (Link)
 
-    def send_rtp(self, length: int) -> None:
-        """Encrypt and send the RTP packet in `outbox[:length]`."""
+    def send_rtp(self, length: int) -> bool:
+        """Encrypt and send the RTP packet in `outbox[:length]`; False if that cannot be."""
         around = self._around
         gate = self._srtp_out
         if gate is None:
-            return
+            return False
         try:
             length = gate.protect_rtp(around.outbox, length)
         except ProtectError as error:
             self.drops.count(error.reason)
-            return
+            return False
         self.packets_sent += 1
-        self.forwarded += 1
         self.bytes_sent += length
         around.transmit(self._socket, self.outbox, length, self._remote)
+        return True
 
     def send_rtcp(self, packet: bytes) -> None:
         """Encrypt and send a compound RTCP packet."""
@@ -282,9 +335,14 @@ class WebRtcTransport:
         except ProtectError as error:
             self.drops.count(error.reason)
             return
+        self._count_control(length)
+        around.transmit(self._socket, self.outbox, length, self._remote)
+
+    def _count_control(self, length: int) -> None:
         self.packets_sent += 1
         self.bytes_sent += length
-        around.transmit(self._socket, self.outbox, length, self._remote)
+        self.control_packets_sent += 1
+        self.control_bytes_sent += length
 
     def hold(self, ssrc: int) -> None:
         """Keep the keys' state of a stream that we receive."""
@@ -342,8 +400,7 @@ class WebRtcTransport:
                 self._transmit_to(self._socket, datagram, remote)
 
     def _transmit_to(self, socket: SocketId, data: bytes, address: Address) -> None:
-        self.packets_sent += 1
-        self.bytes_sent += len(data)
+        self._count_control(len(data))
         self._around.transmit(socket, data, len(data), address)
 
     def _settle(self, now: float) -> None:
@@ -367,10 +424,13 @@ class WebRtcTransport:
                 material = self._dtls.srtp_material()
                 self._srtp_in = SrtpReceiver(material.profile, material.remote_key_salt)
                 self._srtp_out = SrtpSender(material.profile, material.local_key_salt)
+                self._srtp_tag = PROFILES[material.profile].tag
             self._around.emit(DtlsStateChanged(router_id=self.router_id, transport_id=self.id, state=dtls_state))
         up = selected is not None and dtls_state is DtlsState.CONNECTED
         if up is not self.up:
             self.up = up
+            if up:
+                self._around.came_up(now)
             self.session.link_changed(now)
 
     def _checked_dtls_state(self) -> DtlsState:

@@ -1,0 +1,1 @@
+"""Who is heard: pure machines, fed with audio levels (RFC 6464) and time."""

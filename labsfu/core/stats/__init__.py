@@ -1,0 +1,1 @@
+"""What an engine reports of itself: counters looked at four times a second, and the payloads of `labsfu.wire.stats`."""

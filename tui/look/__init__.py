@@ -1,0 +1,1 @@
+"""What is to be seen of a state: lines of text with tones, made by pure functions."""

@@ -1,0 +1,1 @@
+"""What Textual shows: lines, and nothing that knows what they mean."""
