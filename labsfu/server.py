@@ -16,6 +16,7 @@ from hypercorn.typing import ASGIFramework
 from labsfu.api.app import create_app
 from labsfu.api.context import Api, Identity
 from labsfu.api.edge import put_edge
+from labsfu.api.guard import budgets_of
 from labsfu.api.http_server import HttpServer, hypercorn_config
 from labsfu.config import Config
 from labsfu.core.codecs.registry import can_be_joined
@@ -145,6 +146,7 @@ class Server:
             listener,
             tls=self._tls,
             max_connections=self._connections(),
+            handshakes=budgets_of(self._config),
         )
         api.tally.connections = lambda: http.connections
         nursery.start_soon(api.rooms.keep_time)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import Coroutine
 from urllib.parse import urlsplit
@@ -47,6 +48,7 @@ def _shown(story: Coroutine[None, None, ExitCode]) -> ExitCode:
 
 async def _watch(follower: Follower) -> ExitCode:
     app = Dashboard(follower)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, app.exit)  # so that the terminal is given back
     await app.run_async()
     return ExitCode.PASSED if app.return_code == 0 else ExitCode.SCRIPT_RAISED
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from clients.api import ApiClient
 from clients.errors import ClientError, Refused
@@ -23,12 +23,16 @@ from tui.model.samples import take
 from tui.model.snapshot import Snapshot, describe, state_of
 from tui.model.state import State
 
+T = TypeVar("T")
+
 INTERVAL = 1000
 """Milliseconds between samples."""
 REPLAY = 10_000
 """Events from before the snapshot that are asked for: they tell whose a silent transport is, and what went on."""
 PAUSES = (0.25, 0.5, 1.0, 2.0)
 """Seconds between attempts to connect; the last one from then on."""
+AGAIN = 1.0
+"""Seconds until a server that was asked too often is asked again."""
 _AT_ONCE = 8
 _BREATH = 200
 
@@ -99,6 +103,8 @@ class Follower:
                         return
                     self.state.link_is("lost", self._epoch_ms(), _why(error))
                     await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
+                else:  # something is missing: from a new snapshot, but not without a pause
+                    await asyncio.sleep(PAUSES[0])
 
     async def describe(self, stream_ids: Sequence[str]) -> None:
         """Ask HTTP for streams, one after the other; of what is refused (it has just gone) nothing is told."""
@@ -162,9 +168,20 @@ def _why(error: ClientError) -> str:
     return f"{error}{hint_of(error)}"
 
 
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask again while the server says that it was asked too often: a large one is asked a lot."""
+    while True:
+        try:
+            return await ask()
+        except Refused as refusal:
+            if refusal.status != HTTPStatus.TOO_MANY_REQUESTS:
+                raise
+        await asyncio.sleep(AGAIN)
+
+
 async def _speaker(api: ApiClient, id_: RoomId) -> RoomActiveSpeakerPayload | None:
     try:
-        return await api.room_active_speaker(id_)
+        return await _patiently(lambda: api.room_active_speaker(id_))
     except Refused as refusal:
         if refusal.status != HTTPStatus.NOT_FOUND:
             raise
@@ -182,14 +199,17 @@ async def take_snapshot(api: ApiClient) -> Snapshot:
     async def streams(id_: RouterId) -> tuple[tuple[ProducerPayload, ...], tuple[ConsumerPayload, ...]]:
         async with gate:
             try:
-                return await api.producers(id_), await api.consumers(id_)
+                return await _patiently(lambda: api.producers(id_)), await _patiently(lambda: api.consumers(id_))
             except Refused as refusal:
                 if refusal.status != HTTPStatus.NOT_FOUND:
                     raise
                 return (), ()  # closed meanwhile, as the feed will tell
 
-    async with asyncio.TaskGroup() as group:
-        asked = [group.create_task(streams(router.id)) for router in routers]
+    try:
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(streams(router.id)) for router in routers]
+    except BaseExceptionGroup as failed:
+        raise next((one for one in failed.exceptions if isinstance(one, ClientError)), failed) from failed
     found = [task.result() for task in asked]
     return Snapshot(
         info=info,

@@ -70,6 +70,7 @@ class SyntheticReceiver:
         self._missing = MissingPackets(asks=terms.nack)
         self._first = self._highest = -1
         self._received = 0
+        self._restored = 0
         self._octets = self._header_octets = 0
         self._duplicated = self._reordered = 0
         self._packets = self._rtx_packets = self._rtx_octets = 0
@@ -136,12 +137,13 @@ class SyntheticReceiver:
         expected = self._highest - self._first + 1
         expected_before, received_before = self._reported
         recent = expected - expected_before
-        lost = recent - (self._received - received_before)
-        self._reported = expected, self._received
+        received = self._received - self._restored  # what RTX brought is of another stream
+        lost = recent - (received - received_before)
+        self._reported = expected, received
         return ReportBlock(
             ssrc=self.terms.ssrc,
             fraction_lost=min(255, (lost << 8) // recent) if recent > 0 and lost > 0 else 0,
-            packets_lost=expected - self._received,
+            packets_lost=expected - received,
             highest_sequence=self._highest,
             jitter=int(self._jitter),
             last_sr=self._last_sr,
@@ -206,6 +208,7 @@ class SyntheticReceiver:
             return
         number = self._extend(data[head.payload] << 8 | data[head.payload + 1])
         if self._missing.found(number, now):
+            self._restored += 1
             self._deliver(number, data, head, head.payload + 2, now)
 
     def _begin(self, number: int, now: float) -> None:

@@ -41,7 +41,7 @@ class Guard:
     def __init__(self, app: ASGIFramework, config: Config) -> None:
         self._app = app
         self._config = config
-        self._budgets = _budgets(config)
+        self._budgets = budgets_of(config)
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """Pass the call on, or refuse it."""
@@ -123,7 +123,8 @@ def _take_token(scope: WebsocketScope) -> tuple[WebsocketScope, str | None]:
     return cast("WebsocketScope", {**scope, "query_string": rest}), tokens[0]
 
 
-def _budgets(config: Config) -> AddressBudgets | None:
+def budgets_of(config: Config) -> AddressBudgets | None:
+    """How often each address may ask; None for any number."""
     rate = config.request_rate
     return AddressBudgets(Rate(rate, max(1.0, rate * BURST_SECONDS))) if rate else None
 

@@ -21,6 +21,7 @@ from hypercorn.typing import ASGIFramework, ConnectionState
 
 from labsfu.api.answers import plain_answer, say_and_close
 from labsfu.api.link import STATE_KEY, Link
+from labsfu.api.rates import AddressBudgets
 from labsfu.api.tls_link import TlsLink
 from labsfu.api.whole_requests import WholeRequests
 from labsfu.wire.payloads import Problem, problem_type
@@ -73,6 +74,7 @@ class HttpServer:
         listener: a bound, listening TCP socket; owned from now on.
         tls: what TLS is served with; None: plain HTTP.
         max_connections: at one time; those that come then are told to come back.
+        handshakes: how often an address may begin one of TLS, which costs 2 ms; who does more often is hung up on.
     """
 
     def __init__(
@@ -83,12 +85,14 @@ class HttpServer:
         *,
         tls: ssl.SSLContext | None = None,
         max_connections: int = 12_000,
+        handshakes: AddressBudgets | None = None,
     ) -> None:
         self._app = ASGIWrapper(WholeRequests(app))
         self._config = config
         self._listener = listener
         self._tls = tls
         self._max_connections = max_connections
+        self._handshakes = None if tls is None else handshakes
         self._turned_away = 0
         self._context = WorkerContext(None)
         self._links: set[Link] = set()
@@ -132,6 +136,9 @@ class HttpServer:
         return Link(stream) if self._tls is None else TlsLink(stream, self._tls)
 
     async def _serve(self, stream: trio.SocketStream) -> None:
+        if self._handshakes is not None and self._handshakes.spend(_address_of(stream), trio.current_time()):
+            await trio.aclose_forcefully(stream)
+            return
         if len(self._links) >= self._max_connections:
             await self._turn_away(stream)
             return
@@ -162,6 +169,14 @@ class HttpServer:
                 await link.aclose()
         finally:
             self._turned_away -= 1
+
+
+def _address_of(stream: trio.SocketStream) -> str:
+    """The peer's address; empty where it has gone already."""
+    try:
+        return str(stream.socket.getpeername()[0])
+    except OSError:
+        return ""
 
 
 def _too_many(limit: int) -> bytes:

@@ -17,7 +17,7 @@ from labsfu.api.socket_loop import SocketLoop
 from labsfu.errors import Unavailable
 from labsfu.rooms.wishes import ConnectionId, Flow
 from labsfu.shell.mailbox import Mailbox
-from labsfu.wire.socket import Error, Init
+from labsfu.wire.socket import Error, GetStats, Init
 
 # Close codes (RFC 6455 7.4.1).
 UNSUPPORTED_DATA = 1003
@@ -47,6 +47,10 @@ async def serve_participant(api: Api, join: Callable[[ConnectionId], Flow[Init]]
             await api.rooms.run(
                 api.rooms.rooms.disconnected(connection, api.rooms.now(), clean=loop.clean, given_up=loop.given_up)
             )
+
+
+STATS_RATE = Rate(2, 10)
+"""How often a client may ask for all its statistics: with a thousand streams that takes 30 ms each time."""
 
 
 class Pace:
@@ -85,6 +89,7 @@ class ConnectionWebSocketEventLoop(SocketLoop):
         self._api = api
         self._connection = connection
         self._pace = Pace(api.config.max_messages_per_second)
+        self._questions = Budget(STATS_RATE)
 
     async def process_websocket_signals(self) -> None:
         """Carry out the client's messages, one at a time."""
@@ -113,6 +118,10 @@ class ConnectionWebSocketEventLoop(SocketLoop):
         message = decode_message(text)
         if isinstance(message, Error):
             self._mailbox.put(message)
+            return
+        if isinstance(message, GetStats) and (wait := self._questions.spend(trio.current_time())):
+            detail = f"more than {STATS_RATE.per_second:g} times GetStats a second; again in {wait:.2f} s"
+            self._mailbox.put(refuse_message(text, TooManyRequests.slug, detail))
             return
         rooms = self._api.rooms
         await rooms.run(rooms.rooms.receive(self._connection, message, rooms.now()))

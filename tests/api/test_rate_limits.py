@@ -228,3 +228,15 @@ def test_wrong_limits_are_named(name: str, value: str) -> None:
 
 def test_rows_and_routes_are_the_same() -> None:
     assert set(ROWS) == {name_of(route) for route in ROUTES}
+
+
+@pytest.mark.trio
+async def test_all_statistics_are_given_a_few_times_a_second_however_many_messages_are_allowed() -> None:
+    async with serving(Config(max_messages_per_second=0)) as served:
+        ann = await served.join("ann")
+        for _ in range(12):
+            await ann.say(wire.GetStats())
+        answers = [await ann.expect(wire.Stats) for _ in range(10)]
+        assert len(answers) == 10
+        error = await ann.expect(wire.Error)
+        assert (error.type, error.request_action) == ("/problems/too-many-requests", "GetStats")

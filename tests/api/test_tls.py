@@ -190,3 +190,11 @@ async def test_a_client_that_does_not_read_is_given_up_over_tls_too(files: Files
                     while not isinstance(await ann.hear(), wire.Produced):
                         pass
     assert [entry for entry in logs if entry["log_level"] == "error"] == []
+
+
+async def test_handshakes_of_one_address_are_limited_before_they_cost_anything(files: Files) -> None:
+    async with serving(over_tls(files, max_requests_per_second=1)) as served:
+        for _ in range(2):
+            await (await connect(served, files.trusting())).aclose()
+        with pytest.raises(trio.BrokenResourceError):
+            await connect(served, files.trusting())

@@ -1,4 +1,4 @@
-"""`labsfu` whose stats lie: python tests/e2e/planted_lies.py LIES ARGUMENTS, where LIES are names with commas between."""
+"""`labsfu` whose stats lie: python tests/e2e/planted_lies.py LIES ARGUMENTS (LIES: names with commas between)."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ from wsproto.utilities import LocalProtocolError
 from labsfu.api.app import create_app
 from labsfu.api.context import Api, Identity
 from labsfu.api.edge import put_edge
+from labsfu.api.guard import budgets_of
 from labsfu.api.http_server import HttpServer, hypercorn_config
 from labsfu.config import Config
 from labsfu.rooms.registry import Rooms
@@ -133,6 +134,7 @@ class ServedWorld(WorldOf[W]):
             self.listener,
             tls=server_context(config),
             max_connections=config.max_connections,
+            handshakes=budgets_of(config),
         )
         self.api.tally.connections = lambda: self.http.connections
 

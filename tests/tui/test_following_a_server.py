@@ -160,3 +160,14 @@ async def test_a_token_that_is_wanted_is_named() -> None:
             assert follower.state.link.why == "it wants a token: --token or LABSFU_TOKEN"
         async with following(server.url, "secret") as follower:
             await until(lambda: follower.state.link.status == "live")
+
+
+async def test_a_server_that_may_not_be_asked_fast_is_asked_slowly(tmp_path: Path) -> None:
+    settings = tmp_path / "labsfu.toml"
+    settings.write_text("max-requests-per-second = 20\n", encoding="utf-8")
+    async with ServerProcess("--config", str(settings)) as server, ApiClient(server.url) as api:
+        for _ in range(30):
+            await api.create_router(1)
+        async with following(server.url) as follower:
+            await until(lambda: follower.state.link.status == "live")
+            assert len(follower.state.routers) == 30
