@@ -47,6 +47,15 @@ class Call:
         )
         self.lab.do(command, commands.ConsumerShown)
 
+    def goes_over_without_a_leap(self, spatial: int) -> bool:
+        """Switch to a layer, which is sent then; whether timestamps went on, by less than two seconds."""
+        before = header_of(self.receiver.rtp[-1])
+        self.prefer(spatial)
+        self.run(15)
+        after = header_of(self.receiver.rtp[-1])
+        assert self.seen()[-1] == f"r{spatial}"
+        return 0 < (after.timestamp - before.timestamp) & 0xFFFFFFFF < 2 * 90_000
+
     def seen(self) -> list[str]:
         """Which encoding each packet of the receiver is of."""
         return [payload_of(packet)[-2:].decode() for packet in self.receiver.rtp]

@@ -124,10 +124,11 @@ class PacketForm:
         return True
 
     @contextmanager
-    def emptied(self) -> Iterator[None]:
-        """For the time being the packet has no payload: what fills the place of one that is left out."""
+    def emptied(self, when: bool = True) -> Iterator[None]:
+        """For the time being (`when` says so) the packet has no payload: it fills the place of one that is left out."""
         length, payload_length = self.length, self.payload_length
-        self.length, self.payload_length = length - payload_length, 0
+        if when:
+            self.length, self.payload_length = length - payload_length, 0
         try:
             yield
         finally:

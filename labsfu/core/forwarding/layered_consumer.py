@@ -241,11 +241,9 @@ class LayeredConsumer(Consumer):
             output = run.output_of(number) if run.stream is stream else -1
             if output >= 0:
                 shifted = timestamp + run.offset & 0xFFFFFFFF
-                if run.rewrite(form.descriptor, form):
+                whole = run.rewrite(form.descriptor, form)
+                with form.emptied(when=not whole):  # of a layer that was left out: its number is filled
                     self._send(form, output, shifted)
-                else:  # of a layer that was left out: its number is filled
-                    with form.emptied():
-                        self._send(form, output, shifted)
                 if self.resends is not None:
                     self.resends.sent(output, now)
                 return
@@ -275,8 +273,5 @@ class LayeredConsumer(Consumer):
         else:
             shifted = timestamp + self._offset & 0xFFFFFFFF
             whole = rewriter is None or descriptor is None or rewriter.rewrite(descriptor, form.packet, form.shift)
-        if whole:
-            super().resend(form, output, shifted)
-            return
-        with form.emptied():  # of a layer that is left out: its number was filled
+        with form.emptied(when=not whole):  # of a layer that is left out: its number was filled
             super().resend(form, output, shifted)

@@ -126,6 +126,8 @@ class LayeredProducer(Producer):
     def retarget_all(self) -> bool:
         """Choose layers for everybody anew, as others are there; True when a key frame must be asked for."""
         asking = [consumer for consumer in self._layered() if self.retarget(consumer, "available")]
+        for consumer in self._layered():
+            self.consumer_stopped(consumer)
         return bool(asking)
 
     def _available(self) -> tuple[LayerState, ...]:
@@ -165,10 +167,7 @@ class LayeredProducer(Producer):
             return False
         self._alive = alive
         self.scored(now)
-        asking = self.retarget_all()
-        for consumer in self._layered():
-            self.consumer_stopped(consumer)
-        return asking
+        return self.retarget_all()
 
     def _comes(self, encoding: int, behind: float, now: float) -> bool:
         """Whether an encoding that lies so many seconds behind the others counts as alive."""
@@ -207,9 +206,7 @@ class LayeredProducer(Producer):
                 if late and fits and consumer.left_at(stream) >= number:
                     consumer.relay_late(stream, form, number, timestamp, arrival.now)
                     continue
-                if consumer.stream is not stream:
-                    continue
-                if consumer.layers.spatial < 0:
+                if consumer.stream is not stream or consumer.layers.spatial < 0:
                     continue
                 if not fits:
                     consumer.skip(number, "not-to-be-rendered")
@@ -260,8 +257,6 @@ class LayeredProducer(Producer):
         self._check_at = None
         self.scored(now)
         self.retarget_all()
-        for consumer in self._layered():
-            self.consumer_stopped(consumer)
 
     def tell_layers(self, consumer: LayeredConsumer) -> None:
         """Tell what a consumer is sent, if that is something else than it was."""

@@ -110,7 +110,7 @@ class Router:
         for consumer in producer.consumers.values():
             consumer.producer_paused = True
             consumer.refresh()
-            self._tell_stopped(consumer)
+            producer.consumer_stopped(consumer)
 
     def resume_producer(self, id_: ProducerId, now: float) -> None:
         """Forward it again, video from its next key frame; no effect when not paused."""
@@ -144,8 +144,6 @@ class Router:
             self._refresh(consumer, now)
         if isinstance(producer, LayeredProducer) and producer.retarget_all():
             session.requests.key_frame(producer, now)
-        for consumer in producer.consumers.values():
-            self._tell_stopped(consumer)
 
     def _listen(self, producer: Producer) -> None:
         """Hear it while it is forwarded, and says how loud it is."""
@@ -185,7 +183,7 @@ class Router:
         consumer.paused = True
         consumer.refresh()
         self._emit(ConsumerPaused(router_id=self.id, consumer_id=id_))
-        self._tell_stopped(consumer)
+        self.producer(consumer.names.producer_id).consumer_stopped(consumer)
 
     def resume_consumer(self, id_: ConsumerId, now: float) -> None:
         """Send to it again, video from the next key frame; no effect when not paused."""
@@ -250,9 +248,6 @@ class Router:
         """It is sent other layers."""
         id_ = consumer.names.id
         self._emit(ConsumerLayersChanged(router_id=self.id, consumer_id=id_, layers=layers.shown(), reason=reason))
-
-    def _tell_stopped(self, consumer: Consumer) -> None:
-        self.producers[consumer.names.producer_id][0].consumer_stopped(consumer)
 
     def _refresh(self, consumer: Consumer, now: float) -> None:
         if consumer.refresh() and consumer.wants_key_frame:
