@@ -11,12 +11,14 @@ from typing import TypeAlias
 from labsfu.wire.base import ABSENT, Absent, JsonObject, Wire
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RouterId, TransportId
 from labsfu.wire.observers import RouterActiveSpeakerPayload, RouterAudioLevelPayload
+from labsfu.wire.pipe import PipeConsumerPayload, PipeProducerPayload, PipeTransportPayload, SrtpParameters
 from labsfu.wire.rtp import ConsumerLayers, ConsumerType, MediaKind, ProducerType, RtpCapabilities, RtpParameters
 from labsfu.wire.sfu import ConsumerPayload, EncodingUpdate, ProducerPayload, RouterPayload
 from labsfu.wire.stats import (
     ConsumerStatsPayload,
     EngineCounts,
     EngineSample,
+    PipeTransportStatsPayload,
     ProducerStatsPayload,
     RouterStatsPayload,
     TransportStats,
@@ -275,6 +277,74 @@ class GetSamples(Command):
     """All transports, producers and consumers of the engine, in short. Answers Sampled."""
 
 
+# ------------------------------------------------------------ pipes: from router to router
+
+
+class CreatePipeTransport(RouterCommand):
+    """Make one end of a pipe, on a port of its own. Answers PipeTransportShown.
+
+    Refused by whoever opens the port: Conflict `port-in-use`, Unavailable `address-unavailable`.
+    """
+
+    listen_ip: str | Absent = ABSENT
+    port: int = 0
+    enable_srtp: bool = False
+    enable_rtx: bool = False
+
+
+class ConnectPipeTransport(RouterCommand):
+    """Say where the other end is, once, and its keys if SRTP was enabled. Answers Done."""
+
+    transport_id: TransportId
+    ip: str
+    port: int
+    srtp_parameters: SrtpParameters | Absent = ABSENT
+
+
+class GetPipeTransport(RouterCommand):
+    """Show one end of a pipe. Answers PipeTransportShown."""
+
+    transport_id: TransportId
+
+
+class ListPipeTransports(RouterCommand):
+    """Show all pipe transports of a router. Answers PipeTransportsShown."""
+
+
+class ClosePipeTransport(RouterCommand):
+    """Close one end of a pipe and what goes over it. Answers Done."""
+
+    transport_id: TransportId
+
+
+class ConsumeForPipe(RouterCommand):
+    """Send all streams of a producer into a pipe. Answers PipeConsumed."""
+
+    transport_id: TransportId
+    producer_id: ProducerId
+    rtp_capabilities: RtpCapabilities
+    paused: bool = False
+    app_data: JsonObject | Absent = ABSENT
+
+
+class ProduceFromPipe(RouterCommand):
+    """Make a producer of what comes over a pipe, with the id that it has at its origin. Answers PipeProduced."""
+
+    transport_id: TransportId
+    producer_id: ProducerId
+    participant_id: ParticipantId
+    kind: MediaKind
+    rtp_parameters: RtpParameters
+    paused: bool = False
+    app_data: JsonObject | Absent = ABSENT
+
+
+class GetPipeTransportStats(RouterCommand):
+    """What there is to say of one end of a pipe. Answers PipeTransportStatsShown."""
+
+    transport_id: TransportId
+
+
 class Done(Wire, tag_field="result", tag=True):
     """It is done; nothing to add."""
 
@@ -401,6 +471,36 @@ class ConsumersShown(Wire, tag_field="result", tag=True):
     consumers: tuple[ConsumerPayload, ...]
 
 
+class PipeTransportShown(Wire, tag_field="result", tag=True):
+    """One end of a pipe."""
+
+    pipe_transport: PipeTransportPayload
+
+
+class PipeTransportsShown(Wire, tag_field="result", tag=True):
+    """All pipe transports of a router."""
+
+    pipe_transports: tuple[PipeTransportPayload, ...]
+
+
+class PipeConsumed(Wire, tag_field="result", tag=True):
+    """A producer on its way into a pipe."""
+
+    consumer: PipeConsumerPayload
+
+
+class PipeProduced(Wire, tag_field="result", tag=True):
+    """A producer out of a pipe."""
+
+    producer: PipeProducerPayload
+
+
+class PipeTransportStatsShown(Wire, tag_field="result", tag=True):
+    """The stats of one end of a pipe."""
+
+    stats: PipeTransportStatsPayload
+
+
 Result: TypeAlias = (
     Done
     | RouterCreated
@@ -422,4 +522,9 @@ Result: TypeAlias = (
     | ProducersShown
     | ConsumerShown
     | ConsumersShown
+    | PipeTransportShown
+    | PipeTransportsShown
+    | PipeConsumed
+    | PipeProduced
+    | PipeTransportStatsShown
 )

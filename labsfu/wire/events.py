@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from labsfu.wire.base import ABSENT, Absent, Wire
-from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, TransportId
+from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, TransportId, WorkerId
 from labsfu.wire.observers import AudioLevel
 from labsfu.wire.payloads import ParticipantType, RoomType
 from labsfu.wire.rtp import ConsumerLayers, MediaKind
@@ -17,14 +17,24 @@ from labsfu.wire.stats import DropCount
 from labsfu.wire.transport import DtlsState, IceState
 
 CloseReason: TypeAlias = Literal[
-    "asked", "router-closed", "transport-closed", "producer-closed", "dtls-closed", "dtls-failed", "internal-error"
+    "asked",
+    "router-closed",
+    "transport-closed",
+    "producer-closed",
+    "dtls-closed",
+    "dtls-failed",
+    "internal-error",
+    "worker-died",
 ]
 
-RoomCloseReason: TypeAlias = Literal["deleted", "reset", "empty", "router-closed", "not-connected"]
+RoomCloseReason: TypeAlias = Literal["deleted", "reset", "empty", "router-closed", "not-connected", "worker-died"]
 """`empty`: for its grace time; `not-connected`: the connection that it was made for failed."""
 
-LeaveReason: TypeAlias = Literal["left", "lost", "removed", "room-closed", "not-connected"]
-"""`lost`: its grace time is over; `not-connected`: as for a room."""
+LeaveReason: TypeAlias = Literal[
+    "left", "lost", "removed", "room-closed", "not-connected", "worker-died", "pipe-closed"
+]
+"""`lost`: its grace time is over; `not-connected`: as for a room; `worker-died`: its router went with its worker;
+`pipe-closed`: it was known over a pipe, and nothing of it comes any more."""
 
 SocketCloseReason: TypeAlias = Literal["left", "lost", "given-up", "replaced", "hung-up"]
 """`left`: the client closed it; `given-up`: it did not read, or broke the protocol; `replaced`: by a newer one of the
@@ -50,11 +60,21 @@ class RouterMade(_OfRouter, tag="router-created"):
 class RouterClosed(_OfRouter, tag="router-closed"):
     """A router is gone; the events of all that it held came before."""
 
+    reason: Literal["asked", "worker-died"] = "asked"
+
 
 class TransportMade(_OfRouter, tag="transport-created"):
-    """A transport was made."""
+    """A transport was made; `pipe`: it leads to another router."""
 
     transport_id: TransportId
+    pipe: bool = False
+
+
+class PipeConnected(_OfRouter, tag="pipe-connected"):
+    """The other end of a pipe is known; `remote` is its "address:port"."""
+
+    transport_id: TransportId
+    remote: str
 
 
 class IceStateChanged(_OfRouter, tag="ice-state"):
@@ -80,12 +100,14 @@ class TransportClosed(_OfRouter, tag="transport-closed"):
 
 
 class ProducerMade(_OfRouter, tag="producer-created"):
-    """A producer was made."""
+    """A producer was made; `piped`: it comes over a pipe, with the id that it has in the router that it comes from."""
 
     transport_id: TransportId
     producer_id: ProducerId
     participant_id: ParticipantId
     media: MediaKind
+    paused: bool = False
+    piped: bool = False
 
 
 class ProducerPaused(_OfRouter, tag="producer-paused"):
@@ -108,12 +130,14 @@ class ProducerClosed(_OfRouter, tag="producer-closed"):
 
 
 class ConsumerMade(_OfRouter, tag="consumer-created"):
-    """A consumer was made."""
+    """A consumer was made; `piped`: it goes into a pipe, and `participant_id` is whose media it is."""
 
     transport_id: TransportId
     consumer_id: ConsumerId
     producer_id: ProducerId
     participant_id: ParticipantId
+    paused: bool = False
+    piped: bool = False
 
 
 class ConsumerPaused(_OfRouter, tag="consumer-paused"):
@@ -206,6 +230,7 @@ EngineEvent: TypeAlias = (
     RouterMade
     | RouterClosed
     | TransportMade
+    | PipeConnected
     | IceStateChanged
     | DtlsStateChanged
     | TransportClosed
@@ -251,6 +276,12 @@ class RoomMade(_OfRoom, tag="room-created"):
     router_ids: tuple[RouterId, ...]
 
 
+class RoomSpread(_OfRoom, tag="room-routers"):
+    """A room lives on these routers from now on: it needed one more, or one is gone."""
+
+    router_ids: tuple[RouterId, ...]
+
+
 class RoomClosed(_OfRoom, tag="room-closed"):
     """A room is gone, its participants before it; what they sent and received is closed after it."""
 
@@ -263,6 +294,7 @@ class ParticipantMade(_OfParticipant, tag="participant-created"):
     type: ParticipantType
     display_name: str
     share_screen: bool
+    remote: bool = False
 
 
 class ParticipantJoined(_OfParticipant, tag="participant-joined"):
@@ -297,6 +329,7 @@ class SocketClosed(_OfParticipant, tag="socket-closed"):
 
 RoomEvent: TypeAlias = (
     RoomMade
+    | RoomSpread
     | RoomClosed
     | ParticipantMade
     | ParticipantJoined
@@ -307,4 +340,30 @@ RoomEvent: TypeAlias = (
 )
 """Everything that the rooms tell."""
 
-Event: TypeAlias = EngineEvent | RoomEvent
+# ---------------------------------------------------------------- of the workers
+
+
+class WorkerStarted(Wire, tag_field="kind", tag="worker-started"):
+    """A worker runs; its process is `pid`."""
+
+    worker_id: WorkerId
+    pid: int
+
+
+class WorkerDied(Wire, tag_field="kind", tag="worker-died"):
+    """A worker is gone, and all of its routers; the events of their closing come before, another worker after.
+
+    `reason`: its process ended by itself or was ended, or it did not answer (`hung`) and was ended for that; `detail`
+    says more.
+    """
+
+    worker_id: WorkerId
+    pid: int
+    reason: Literal["ended", "hung"]
+    detail: str
+
+
+WorkerEvent: TypeAlias = WorkerStarted | WorkerDied
+"""What becomes of the workers."""
+
+Event: TypeAlias = EngineEvent | RoomEvent | WorkerEvent

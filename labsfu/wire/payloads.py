@@ -28,13 +28,14 @@ class ParticipantType(StrEnum):
 
 
 class ParticipantPayload(Wire):
-    """A participant as others see it. `created_at` is epoch milliseconds."""
+    """A participant as others see it. `created_at` is epoch milliseconds; `remote`: of another server, over a pipe."""
 
     id: ParticipantId
     room_id: RoomId
     type: ParticipantType
     display_name: str
     share_screen: bool
+    remote: bool = False
     connected: bool
     producer_ids: tuple[ProducerId, ...]
     consumer_ids: tuple[ConsumerId, ...]
@@ -53,11 +54,18 @@ class RoomPayload(Wire):
 
 
 class WorkerInfo(Wire):
-    """One worker: process, load, counts. `cpu_seconds` is user and system time since it began."""
+    """One worker: process, load, counts. `cpu_seconds` is user and system time since its process began.
+
+    `load` is the share of a core that it used in the last second; `participant_count` adds up what its routers were
+    made for; `listen` is where its media comes in, each "udp:address:port".
+    """
 
     id: WorkerId
     pid: int
-    state: Literal["running", "dead"]
+    state: Literal["starting", "running", "dead"]
+    listen: tuple[str, ...] = ()
+    load: float = 0.0
+    participant_count: int = 0
     cpu_seconds: float
     rss_bytes: int
     router_count: int

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from labsfu.wire.base import ABSENT, Absent, JsonObject, Wire
-from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RouterId, WorkerId
+from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RouterId, TransportId, WorkerId
 from labsfu.wire.rtp import (
     ConsumerLayers,
     ConsumerType,
@@ -107,7 +107,10 @@ class ProducerScore(Wire):
 
 
 class ProducerPayload(Wire):
-    """A producer; in `state` `transport` it has no media yet. `created_at` is epoch milliseconds."""
+    """A producer; in `state` `transport` it has no media yet. `created_at` is epoch milliseconds.
+
+    One that comes over a pipe has a `pipe_transport_id` in place of what a client would need.
+    """
 
     id: ProducerId
     router_id: RouterId
@@ -118,9 +121,10 @@ class ProducerPayload(Wire):
     paused: bool
     rtp_parameters: RtpParameters | Absent = ABSENT
     score: tuple[ProducerScore, ...]
-    transport_options: TransportOptions
-    ice_state: IceState
-    dtls_state: DtlsState
+    transport_options: TransportOptions | Absent = ABSENT
+    ice_state: IceState | Absent = ABSENT
+    dtls_state: DtlsState | Absent = ABSENT
+    pipe_transport_id: TransportId | Absent = ABSENT
     app_data: JsonObject | Absent = ABSENT
     created_at: int
 
@@ -134,7 +138,11 @@ class ConsumerScore(Wire):
 
 
 class ConsumerPayload(Wire):
-    """A consumer. `created_at` is epoch milliseconds."""
+    """A consumer. `created_at` is epoch milliseconds.
+
+    One of type `pipe` has a `pipe_transport_id` in place of what a client would need; `participant_id` is whose media
+    it is.
+    """
 
     id: ConsumerId
     producer_id: ProducerId
@@ -150,9 +158,10 @@ class ConsumerPayload(Wire):
     target_layers: ConsumerLayers | Absent = ABSENT
     current_layers: ConsumerLayers | Absent = ABSENT
     priority: int
-    transport_options: TransportOptions
-    ice_state: IceState
-    dtls_state: DtlsState
+    transport_options: TransportOptions | Absent = ABSENT
+    ice_state: IceState | Absent = ABSENT
+    dtls_state: DtlsState | Absent = ABSENT
+    pipe_transport_id: TransportId | Absent = ABSENT
     app_data: JsonObject | Absent = ABSENT
     created_at: int
 

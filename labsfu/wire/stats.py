@@ -11,8 +11,11 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+import msgspec
+
 from labsfu.wire.base import ABSENT, Absent, Wire
 from labsfu.wire.ids import ConsumerId, ProducerId, RouterId, TransportId
+from labsfu.wire.pipe import PipeTuple
 from labsfu.wire.rtp import ConsumerLayers, MediaKind
 from labsfu.wire.transport import DtlsState, IceState
 
@@ -83,6 +86,32 @@ class TransportStats(Wire, tag_field="type", tag="webrtc-transport"):
     drops: tuple[DropCount, ...]
 
 
+class PipeTransportStats(Wire, tag_field="type", tag="pipe-transport"):
+    """One end of a pipe; numbers as of a WebRTC transport. `addresses` is `tuple` on the wire."""
+
+    transport_id: TransportId
+    timestamp: int
+    addresses: PipeTuple = msgspec.field(name="tuple")
+    srtp: bool
+    rtx: bool
+    bytes_received: int
+    recv_bitrate: int
+    bytes_sent: int
+    send_bitrate: int
+    rtp_bytes_received: int
+    rtp_recv_bitrate: int
+    rtp_bytes_sent: int
+    rtp_send_bitrate: int
+    rtx_bytes_received: int
+    rtx_recv_bitrate: int
+    rtx_bytes_sent: int
+    rtx_send_bitrate: int
+    drops: tuple[DropCount, ...]
+
+
+AnyTransportStats: TypeAlias = TransportStats | PipeTransportStats
+
+
 class _StreamStats(Wire, tag_field="type", tag=True):
     """What both directions have.
 
@@ -144,7 +173,7 @@ class ProducerStatsPayload(Wire):
 
     id: ProducerId
     at: int
-    transport: TransportStats
+    transport: AnyTransportStats
     streams: tuple[InboundRtpStats, ...]
 
 
@@ -153,7 +182,16 @@ class ConsumerStatsPayload(Wire):
 
     id: ConsumerId
     at: int
-    transport: TransportStats
+    transport: AnyTransportStats
+    streams: tuple[RtpStats, ...]
+
+
+class PipeTransportStatsPayload(Wire):
+    """One end of a pipe, and all streams that come and go over it."""
+
+    id: TransportId
+    at: int
+    transport: PipeTransportStats
     streams: tuple[RtpStats, ...]
 
 
@@ -175,7 +213,7 @@ class RouterStatsPayload(Wire):
     router_id: RouterId
     at: int
     totals: RouterTotals
-    transports: tuple[TransportStats, ...]
+    transports: tuple[AnyTransportStats, ...]
 
 
 # ------------------------------------------------------------------ samples: the same, short, of all there is

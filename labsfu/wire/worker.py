@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from labsfu.wire.commands import Command, Result
@@ -26,3 +26,22 @@ class Worker(Protocol):
 
     def info(self) -> Awaitable[WorkerInfo]:
         """State, load and counts of this worker."""
+
+
+class Workers(Protocol):
+    """All workers of a server."""
+
+    @property
+    def all(self) -> Sequence[Worker]:
+        """Those that run now."""
+
+    def execute(self, command: Command) -> Awaitable[Result]:
+        """Carry a command out, on the worker that it concerns: that of its router; for a new router, the best place.
+
+        What concerns all (`ListRouters`) is asked of all and put together. Routers are shown with their worker's id.
+
+        Raises:
+            CommandError: it was refused; nothing changed.
+            NotFound: no worker has the router (`router-not-found`).
+            Unavailable: the worker is gone, or went while it was asked (`worker-unavailable`).
+        """
