@@ -8,8 +8,8 @@ READY := .venv/.ready
 demo: $(READY)  ## server, three clients, a real call, a verdict
 	$(BIN)/labsfu demo
 
-test: $(READY)  ## all that this machine can run
-	$(BIN)/python -m pytest
+test: $(READY)  ## all that this machine can run, on all its cores; one by one what measures real time
+	$(BIN)/python -m pytest -n auto
 
 check: $(READY)  ## style, types, layers
 	$(BIN)/ruff check .
