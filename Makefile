@@ -25,10 +25,11 @@ format: $(READY)
 readback: $(READY)  ## docs/readback.md: how well pictures are read back, by size and bitrate
 	$(BIN)/python -m tests.bench.readback
 
-bench: $(READY)  ## what forwarding a packet costs, what watching does, how fast the API answers
+bench: $(READY)  ## what forwarding a packet costs, what watching does, how fast the API answers, workers and pipes
 	$(BIN)/python -m tests.bench.forwarding
 	$(BIN)/python -m tests.bench.samples
 	$(BIN)/python -m tests.bench.api_latency
+	$(BIN)/python -m tests.bench.pipes
 
 loss: $(READY)  ## docs/loss.md: frames through lossy networks, on invented time
 	$(BIN)/python -m tests.bench.loss

@@ -31,6 +31,18 @@ from labsfu.wire.payloads import (
     RoomType,
     SfuInfo,
 )
+from labsfu.wire.pipe import (
+    ConnectPipeTransportRequestPayload,
+    CreatePipeConsumerForProducerPayload,
+    CreatePipeTransportRequestPayload,
+    CreateRemoteProducerOnPipeTransportPayload,
+    PipeConsumerPayload,
+    PipeProducerPayload,
+    PipeProducerToLocalRouterPayload,
+    PipeTransportList,
+    PipeTransportPayload,
+    SrtpParameters,
+)
 from labsfu.wire.sfu import (
     ConnectConsumerTransportRequestPayload,
     ConnectProducerTransportRequestPayload,
@@ -46,7 +58,7 @@ from labsfu.wire.sfu import (
     UpdateConsumerRequestPayload,
     UpdateProducerRequestPayload,
 )
-from labsfu.wire.stats import ConsumerStatsPayload, ProducerStatsPayload, RouterStatsPayload
+from labsfu.wire.stats import ConsumerStatsPayload, PipeTransportStatsPayload, ProducerStatsPayload, RouterStatsPayload
 from labsfu.wire.transport import DtlsParameters, IceParameters
 
 T = TypeVar("T")
@@ -279,6 +291,71 @@ class ApiClient:
         """Close it."""
         await self._act("DELETE", _consumer(router_id, consumer_id))
 
+    # ------------------------------------------------------------------ pipes
+
+    async def create_pipe_transport(
+        self, router_id: str, body: CreatePipeTransportRequestPayload | None = None
+    ) -> PipeTransportPayload:
+        """Make one end of a pipe; without a body on any port, with neither SRTP nor RTX."""
+        response = await self._call("POST", f"{_router(router_id)}/pipe-transports", None, body)
+        return self._read(response, PipeTransportPayload)
+
+    async def pipe_transports(self, router_id: str) -> tuple[PipeTransportPayload, ...]:
+        """All pipe transports of a router."""
+        return (await self._get(f"{_router(router_id)}/pipe-transports", PipeTransportList)).pipe_transports
+
+    async def pipe_transport(self, router_id: str, pipe_transport_id: str) -> PipeTransportPayload:
+        """One end of a pipe."""
+        return await self._get(_pipe(router_id, pipe_transport_id), PipeTransportPayload)
+
+    async def pipe_transport_stats(self, router_id: str, pipe_transport_id: str) -> PipeTransportStatsPayload:
+        """What the server says of one end of a pipe, and of the streams over it."""
+        return await self._get(f"{_pipe(router_id, pipe_transport_id)}/stats", PipeTransportStatsPayload)
+
+    async def connect_pipe_transport(
+        self,
+        router_id: str,
+        pipe_transport_id: str,
+        remote_host_ip: str,
+        remote_host_port: int,
+        srtp_parameters: SrtpParameters | None = None,
+    ) -> None:
+        """Say where the other end is, once, and which keys it has if SRTP is on."""
+        query = {"remoteHostIp": remote_host_ip, "remoteHostPort": str(remote_host_port)}
+        body = None if srtp_parameters is None else ConnectPipeTransportRequestPayload(srtp_parameters=srtp_parameters)
+        path = f"{_pipe(router_id, pipe_transport_id)}/connect"
+        self._read(await self._call("POST", path, query, body), Message)
+
+    async def pipe_consume(
+        self, router_id: str, pipe_transport_id: str, producer_id: str, body: CreatePipeConsumerForProducerPayload
+    ) -> PipeConsumerPayload:
+        """Send all streams of a producer into a pipe."""
+        path = f"{_pipe(router_id, pipe_transport_id)}/consumers/{quote(producer_id, safe='')}"
+        return self._read(await self._call("POST", path, None, body), PipeConsumerPayload)
+
+    async def pipe_produce(
+        self,
+        router_id: str,
+        pipe_transport_id: str,
+        producer_id: str,
+        participant_id: str,
+        body: CreateRemoteProducerOnPipeTransportPayload,
+    ) -> PipeProducerPayload:
+        """Make a producer of what comes over a pipe, with the id that it has at its origin."""
+        path = f"{_pipe(router_id, pipe_transport_id)}/producers/{quote(producer_id, safe='')}"
+        return self._read(await self._call("POST", path, {"participantId": participant_id}, body), PipeProducerPayload)
+
+    async def delete_pipe_transport(self, router_id: str, pipe_transport_id: str) -> None:
+        """Close one end of a pipe, and what goes over it; the other end is not told."""
+        await self._act("DELETE", _pipe(router_id, pipe_transport_id))
+
+    async def pipe_to_router(
+        self, router_id: str, producer_id: str, destination_router_id: str
+    ) -> PipeProducerToLocalRouterPayload:
+        """Have a producer be one of another router of the same server too."""
+        path = f"{_producer(router_id, producer_id)}/pipe/{quote(destination_router_id, safe='')}"
+        return self._read(await self._call("POST", path), PipeProducerToLocalRouterPayload)
+
     # ------------------------------------------------------------------ rooms
 
     async def create_room(self, room_type: RoomType, size: int, room_id: str | None = None) -> RoomPayload:
@@ -394,6 +471,10 @@ def _producer(router_id: str, producer_id: str) -> str:
 
 def _consumer(router_id: str, consumer_id: str) -> str:
     return f"{_router(router_id)}/consumers/{quote(consumer_id, safe='')}"
+
+
+def _pipe(router_id: str, pipe_transport_id: str) -> str:
+    return f"{_router(router_id)}/pipe-transports/{quote(pipe_transport_id, safe='')}"
 
 
 def participant_path(room_id: str, participant_id: str) -> str:

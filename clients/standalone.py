@@ -12,9 +12,10 @@ from aiortc import MediaStreamTrack
 
 from clients.api import ApiClient
 from clients.capabilities import StreamIds, receive_capabilities, send_parameters
-from clients.errors import ClientError, Refused
+from clients.errors import ClientError, ProtocolViolation, Refused
 from clients.subscriber import RemoteTrack
 from clients.transport import WebRtcTransport
+from labsfu.wire.base import ABSENT, Absent
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId
 from labsfu.wire.rtp import MediaKind
 from labsfu.wire.sfu import (
@@ -153,8 +154,12 @@ class StandaloneClient:
         await transport.connect(self._timeout)
         return transport
 
-    def _adopt(self, id_: ProducerId | ConsumerId, options: TransportOptions, *, sending: bool) -> WebRtcTransport:
+    def _adopt(
+        self, id_: ProducerId | ConsumerId, options: TransportOptions | Absent, *, sending: bool
+    ) -> WebRtcTransport:
         """Our end of a transport, from now on ours to close, with what is on it."""
+        if options is ABSENT:
+            raise ProtocolViolation(f"'{id_}' was made without a transport")
         transport = WebRtcTransport(options, role=self._dtls_role)
         self._streams.append(_Stream(id_, transport, sending))
         return transport

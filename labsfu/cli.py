@@ -45,6 +45,10 @@ def server_options(command: C) -> C:
             click.option("--media-address", metavar="IP,…", help="Where media is bound.  [default: 127.0.0.1]"),
             click.option("--media-port", metavar="PORT", help="UDP port; 0 means any free one.  [default: 40000]"),
             click.option("--announce", metavar="IP,…", help="What clients are told for media instead."),
+            click.option(
+                "--workers", metavar="N", help="Processes for media; 0: none.  [default: cores - 1, at least 1]"
+            ),
+            click.option("--router-capacity", metavar="N", help="People of a room on one router.  [default: 100]"),
             click.option("--codecs", metavar="NAME,…", help="Router codecs.  [default: opus,VP8,H264,PCMU,PCMA,G722]"),
             click.option("--token", metavar="TEXT", help="What callers must show; better given as LABSFU_TOKEN."),
             click.option("--cert", metavar="FILE", help="Serve HTTPS with this certificate (PEM); goes with --key."),
@@ -166,6 +170,31 @@ def client_command(**words: Any) -> None:  # noqa: ANN401 - click's values, chec
     from clients.bot import Words, run_client  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(run_client(Words(**words)))
+
+
+@main.command("cascade")
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@click.option("--room", metavar="ROOM", required=True, help="The room, on both; waited for where it is not.")
+@click.option("--token-a", metavar="TEXT", envvar=["LABSFU_TOKEN_A", "LABSFU_TOKEN"], help="What A wants to be shown.")
+@click.option("--token-b", metavar="TEXT", envvar=["LABSFU_TOKEN_B", "LABSFU_TOKEN"], help="What B wants to be shown.")
+@click.option("--ca", metavar="FILE", help="Trust these certificates (PEM) for https://, and no others.")
+@click.option("--one-way", is_flag=True, help="From A to B only.")
+@click.option("--srtp/--no-srtp", default=None, help="Encrypt what goes between them.  [default: unless on loopback]")
+@click.option("--rtx/--no-rtx", default=True, help="Repair what is lost between them.  [default: rtx]")
+@click.option("--listen-a", metavar="IP", help="Where pipes listen on A.  [default: where its media comes in]")
+@click.option("--listen-b", metavar="IP", help="Where pipes listen on B.  [default: where its media comes in]")
+@click.option("--patience", metavar="S", help="How long a server may be away.  [default: 60]")
+@click.option("--mode", type=click.Choice(["plain", "json"]), default="plain", show_default=True)
+def cascade_command(**words: Any) -> None:  # noqa: ANN401 - click's values, checked where they are read
+    """Join a room of server A to the same room of server B, until Ctrl-C: people on each see those on the other.
+
+    Exit codes: 0 asked to end, 2 wrong command line or file, 3 refused or failed, 4 a server was away for too long.
+    """
+    from clients.cascade.command import run_cascade  # noqa: PLC0415 - see the module's docstring
+    from clients.cascade.options import Words  # noqa: PLC0415 - the same
+
+    sys.exit(run_cascade(Words(**words)))
 
 
 @main.command("tui")

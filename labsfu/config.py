@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import os
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -26,9 +27,12 @@ T = TypeVar("T")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
 REQUESTS_PER_SECOND = 100.0
+MAX_PORT = 65535
+MAX_WORKERS = 256
 
-# The limits that are plain counts.
+# The settings that are plain counts.
 _COUNTS = (
+    "router_capacity",
     "max_rooms",
     "max_participants",
     "max_producers_per_participant",
@@ -59,6 +63,14 @@ class MediaListen:
         """The addresses that clients are told."""
         return self.announce or self.addresses
 
+    def at(self, port: int) -> MediaListen:
+        """The same on another port."""
+        return replace(self, port=port)
+
+    def of_worker(self, place: int) -> MediaListen:
+        """Where a worker listens, 0 the first: each has the port behind the one before it, or any free one."""
+        return self.at(self.port + place if self.port else 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -68,6 +80,9 @@ class Config:
         host: address or name that HTTP is bound to.
         port: port of HTTP; 0 means any free one.
         media: where media comes in.
+        workers: processes that forward media, each on one core; 0: the server's own process; None: see `worker_count`.
+        worker_patience: seconds without an answer until a worker counts as hung.
+        router_capacity: participants of a room on one router; further ones get another.
         log_level: least level that is logged.
         log_format: `text` to be read, `json` for one object on each line.
         token: what callers must show; None: nothing (on loopback only).
@@ -97,6 +112,9 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 8000
     media: MediaListen = MediaListen(("127.0.0.1",), 40000)
+    workers: int | None = None
+    worker_patience: float = 3.0
+    router_capacity: int = 100
     log_level: str = "info"
     log_format: str = "text"
     token: str | None = None
@@ -128,11 +146,21 @@ class Config:
         return is_loopback(self.host)
 
     @property
+    def worker_count(self) -> int:
+        """Processes that forward media: one core is left to the server, where there are several."""
+        return max(1, _cores() - 1) if self.workers is None else self.workers
+
+    @property
     def request_rate(self) -> float:
         """Requests a second of one client address; 0: any number, which is the default on loopback, 100 elsewhere."""
         if self.max_requests_per_second is not None:
             return self.max_requests_per_second
         return 0.0 if self.loopback else REQUESTS_PER_SECOND
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def is_loopback(host: str) -> bool:
@@ -167,6 +195,8 @@ def load_config(flags: Mapping[str, str | None], environment: Mapping[str, str],
         media=media,
         host=sources.read("host", _text, defaults.host),
         port=sources.read("port", _port, defaults.port),
+        workers=sources.read("workers", _workers, None),
+        worker_patience=sources.read("worker-patience", _patience, defaults.worker_patience),
         log_level=sources.read("log-level", _log_level, defaults.log_level),
         log_format=sources.read("log-format", _log_format, defaults.log_format),
         token=sources.read("token", _text, None, secret=True),
@@ -200,6 +230,9 @@ def _check_together(config: Config) -> None:
     media = config.media
     if media.announce and len(media.announce) != len(media.addresses):
         raise ConfigError(f"announce '{','.join(media.announce)}' must be one address for each media-address")
+    last = media.port + max(config.worker_count, 1) - 1
+    if media.port and last > MAX_PORT:
+        raise ConfigError(f"media-port '{media.port}' leaves no port for the last of {config.worker_count} workers")
     for address in media.told:
         if ipaddress.ip_address(address).is_unspecified:
             raise ConfigError(f"media-address '{address}' is no address to tell clients: set --announce")
@@ -317,7 +350,15 @@ def _integer(value: object, low: int, high: int, what: str) -> int:
 
 
 def _port(value: object) -> int:
-    return _integer(value, 0, 65535, "a port (0 to 65535; 0: any free one)")
+    return _integer(value, 0, MAX_PORT, "a port (0 to 65535; 0: any free one)")
+
+
+def _workers(value: object) -> int:
+    return _integer(value, 0, MAX_WORKERS, f"a number of workers (0 to {MAX_WORKERS})")
+
+
+def _patience(value: object) -> float:
+    return _number(value, 86400, "a number of seconds (0.1 to 86400)", low=0.1)
 
 
 def _bytes(value: object) -> int:
@@ -340,12 +381,12 @@ def _rate(value: object) -> float:
     return _number(value, 1_000_000, "a number a second (0 to 1000000; 0: any)")
 
 
-def _number(value: object, high: float, what: str) -> float:
+def _number(value: object, high: float, what: str, *, low: float = 0.0) -> float:
     try:
         number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]  # anything else raises
     except (TypeError, ValueError):
         number = math.nan
-    if not 0 <= number <= high:
+    if not low <= number <= high:
         raise ValueError(what)
     return number
 

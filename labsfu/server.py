@@ -31,15 +31,19 @@ from labsfu.shell.entropy import SystemEntropy
 from labsfu.shell.event_hub import EventHub
 from labsfu.shell.event_log import log_event
 from labsfu.shell.holdings import HoldingLimits
+from labsfu.shell.kept_worker import Ears, KeptWorker
 from labsfu.shell.logs import set_up_logs
 from labsfu.shell.open_files import raise_open_files
 from labsfu.shell.rooms_driver import RoomsDriver
 from labsfu.shell.sampler import Sampler
 from labsfu.shell.tls import server_context
+from labsfu.shell.worker_messages import Begin
+from labsfu.shell.worker_pool import RunnableWorker, WorkerPool
 from labsfu.wire.events import EngineEvent
 from labsfu.wire.ids import WorkerId
 from labsfu.wire.payloads import Listen
 from labsfu.wire.rtp import RtpCodecCapability
+from labsfu.wire.worker import Workers
 
 # Seconds that open connections get to end by themselves when the server ends.
 PARTING_PATIENCE = 0.5
@@ -107,22 +111,15 @@ class Server:
         clock, entropy = Clock(), SystemEntropy()
         listener = bind_http(self._config.host, self._config.port)
         relay = _EventRelay()
-        worker = InProcessWorker(
-            WorkerId("worker-1"),
-            self._config.media,
-            entropy=entropy,
-            clock=clock,
-            on_events=relay,
-            media_codecs=self._media_codecs,
-        )
         try:
             async with trio.open_nursery() as nursery:
-                refusal = await _start(nursery, worker)
+                events = self._make_events(clock, entropy)
+                workers = self._make_workers(clock, entropy, Ears(relay, events.publish))
+                rooms = self._make_rooms(clock, entropy, workers, events)
+                relay.target = rooms.on_events
+                refusal = await _start(nursery, workers)
                 if refusal is None:
-                    events = self._make_events(clock, entropy)
-                    rooms = self._make_rooms(clock, entropy, worker, events)
-                    relay.target = rooms.on_events
-                    api = self._make_api(clock, entropy, worker, rooms, events, listener)
+                    api = self._make_api(clock, entropy, workers, rooms, events, listener)
                     await self._serve(api, listener, nursery, task_status)
                 nursery.cancel_scope.cancel()
         finally:
@@ -150,6 +147,7 @@ class Server:
         )
         api.tally.connections = lambda: http.connections
         nursery.start_soon(api.rooms.keep_time)
+        nursery.start_soon(api.rooms.carry_out_orders)
         await nursery.start(http.run)
         _log.debug("ready", http=self.url, media=self.media)
         task_status.started()
@@ -177,19 +175,45 @@ class Server:
             log=log_event,
         )
 
-    def _make_rooms(
-        self, clock: Clock, entropy: SystemEntropy, worker: InProcessWorker, events: EventHub
-    ) -> RoomsDriver:
+    def _make_workers(self, clock: Clock, entropy: SystemEntropy, ears: Ears) -> WorkerPool:
+        """Each in a process of its own; for none, one in this process."""
+        config = self._config
+
+        def in_process(place: int, ears: Ears) -> RunnableWorker:
+            return InProcessWorker(
+                _worker_id(place),
+                config.media,
+                entropy=entropy,
+                clock=clock,
+                on_events=ears.engine,
+                media_codecs=self._media_codecs,
+            )
+
+        def kept(place: int, ears: Ears) -> RunnableWorker:
+            begin = Begin(
+                worker_id=_worker_id(place),
+                media=config.media.of_worker(place),
+                media_codecs=self._media_codecs,
+                boot=clock.boot,
+                log_level=config.log_level,
+                log_format=config.log_format,
+            )
+            return KeptWorker(begin, ears, patience=config.worker_patience)
+
+        return WorkerPool(config.worker_count or 1, kept if config.worker_count else in_process, ears)
+
+    def _make_rooms(self, clock: Clock, entropy: SystemEntropy, workers: Workers, events: EventHub) -> RoomsDriver:
         rooms = Rooms(
             new_id=entropy.uuid,
             epoch_at_zero=round(clock.unix_offset * 1000),
             participant_grace=self._config.participant_grace,
             room_grace=self._config.room_grace,
+            router_capacity=self._config.router_capacity,
             limits=limits_of(self._config),
         )
         return RoomsDriver(
             rooms,
-            worker,
+            workers,
             now=clock.now,
             publish=events.publish,
             outbox_bytes=self._config.outbox_bytes,
@@ -200,26 +224,26 @@ class Server:
         self,
         clock: Clock,
         entropy: SystemEntropy,
-        worker: InProcessWorker,
+        workers: WorkerPool,
         rooms: RoomsDriver,
         events: EventHub,
         listener: socket.socket,
     ) -> Api:
         address = _host_and_port(listener)
-        self.url, self.media = f"{'http' if self._tls is None else 'https'}://{address}", worker.listen
+        self.url, self.media = f"{'http' if self._tls is None else 'https'}://{address}", workers.listen
         identity = Identity(
             id=entropy.uuid(),
             version=version("labsfu"),
             started_at=clock.epoch_ms(),
             started=clock.now(),
-            listen=Listen(http=address, media=worker.listen),
+            listen=Listen(http=address, media=workers.listen),
         )
-        sampler = Sampler((worker,), epoch_ms=clock.epoch_ms)
-        return Api(rooms, events, (worker,), worker.rtp_capabilities, self._config, identity, entropy.uuid, sampler)
+        sampler = Sampler(workers, epoch_ms=clock.epoch_ms)
+        return Api(rooms, events, workers, workers.rtp_capabilities, self._config, identity, entropy.uuid, sampler)
 
 
 class _EventRelay:
-    """Hands a worker's events to the rooms, which are made after it."""
+    """Hands the workers' events to the rooms, which are made after them."""
 
     def __init__(self) -> None:
         self.target: Callable[[Sequence[EngineEvent]], None] | None = None
@@ -247,10 +271,14 @@ def _media_codecs(config: Config) -> tuple[RtpCodecCapability, ...]:
         raise ConfigError(f"codecs: {error.detail}") from None
 
 
-async def _start(nursery: trio.Nursery, worker: InProcessWorker) -> Unavailable | None:
-    """Start a worker; answers why it could not, since what is raised in a nursery leaves it in a group."""
+def _worker_id(place: int) -> WorkerId:
+    return WorkerId(f"worker-{place + 1}")
+
+
+async def _start(nursery: trio.Nursery, workers: WorkerPool) -> Unavailable | None:
+    """Start the workers; answers why they could not, since what is raised in a nursery leaves it in a group."""
     try:
-        await nursery.start(worker.run)
+        await nursery.start(workers.run)
     except Unavailable as error:
         return error
     return None

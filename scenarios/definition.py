@@ -73,11 +73,12 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A story that can be run, by its name."""
+    """A story that can be run, by its name; `server_flags` are what a server that is started for it needs."""
 
     name: str
     story: Story
     parameters: tuple[Parameter, ...]
+    server_flags: tuple[str, ...] = ()
 
     @property
     def purpose(self) -> str:
@@ -100,11 +101,13 @@ class Scenario:
 REGISTRY: dict[str, Scenario] = {}
 
 
-def scenario(name: str) -> Callable[[Callable[Concatenate[Lab, P], Awaitable[None]]], Scenario]:
+def scenario(
+    name: str, *, server_flags: tuple[str, ...] = ()
+) -> Callable[[Callable[Concatenate[Lab, P], Awaitable[None]]], Scenario]:
     """Register an async function `(lab, parameter=default, ...)` as the scenario `name`."""
 
     def register(story: Callable[Concatenate[Lab, P], Awaitable[None]]) -> Scenario:
-        made = REGISTRY[name] = Scenario(name, story, _parameters(story))
+        made = REGISTRY[name] = Scenario(name, story, _parameters(story), server_flags)
         return made
 
     return register

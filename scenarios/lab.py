@@ -39,6 +39,7 @@ class Lab:
         ca: file with the certificates to be trusted for https:// (see `clients.trust`).
 
     Attributes:
+        url, api, token, ca: as given.
         checks: what was checked, in order.
         pairs: how people received each other.
     """
@@ -51,8 +52,8 @@ class Lab:
         self.checks: list[Check] = []
         self.pairs: list[PairReport] = []
         self._progress = progress
-        self._token = token
-        self._ca = ca
+        self.token = token
+        self.ca = ca
 
     def say(self, line: str) -> None:
         """Tell the one who watches what goes on."""
@@ -95,7 +96,7 @@ class Lab:
             yield crowd
 
     def _client(self, room: RoomPayload, name: ParticipantId) -> LabClient:
-        return LabClient(self.url, room=room.id, name=name, room_type=room.type, token=self._token, ca=self._ca)
+        return LabClient(self.url, room=room.id, name=name, room_type=room.type, token=self.token, ca=self.ca)
 
     async def talk(self, crowd: list[Person], seconds: float) -> None:
         """Let time pass, telling each second who sees how many of the others."""
@@ -111,11 +112,16 @@ class Lab:
     async def leftovers(self, patience: float = 2.0) -> Counts:
         """What the server still holds; when that is something, looked at again until patience is over."""
         deadline = time.monotonic() + patience
-        while True:
-            counts = (await self.api.sfu_info()).counts
-            if counts == NOTHING or time.monotonic() > deadline:
-                return counts
-            await asyncio.sleep(0.1)
+        return await left_on(self.api, deadline)
+
+
+async def left_on(api: ApiClient, deadline: float) -> Counts:
+    """What a server still holds; looked at again until that is nothing, or it is `deadline` (monotonic seconds)."""
+    while True:
+        counts = (await api.sfu_info()).counts
+        if counts == NOTHING or time.monotonic() > deadline:
+            return counts
+        await asyncio.sleep(0.1)
 
 
 NOTHING = Counts(routers=0, transports=0, producers=0, consumers=0, rooms=0, participants=0)

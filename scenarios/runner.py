@@ -38,7 +38,7 @@ async def run(
         against: base URL of a running server; without it, one is started on free ports and ended afterwards.
         token: bearer token of the server.
         ca: file with the certificates to be trusted for https:// (see `clients.trust`).
-        server_flags: more flags for `labsfu serve`, where one is started.
+        server_flags: more flags for `labsfu serve`, where one is started; they win over those of the scenario.
         progress: told in one line what goes on.
 
     Raises:
@@ -53,7 +53,7 @@ async def run(
         server = None
         if against is None:
             progress("starting a server")
-            server = await stack.enter_async_context(ServerProcess(*server_flags))
+            server = await stack.enter_async_context(ServerProcess(*scenario.server_flags, *server_flags))
             against = server.url
         api = await stack.enter_async_context(ApiClient(against, token, ca=ca))
         await api.wait_ready()

@@ -51,6 +51,11 @@ def test_every_kind_of_setting_can_come_from_everywhere(tmp_path: Path) -> None:
         ({}, {"LABSFU_EVENT_RING": "0"}, "LABSFU_EVENT_RING: '0' is not a number of events"),
         ({}, {"LABSFU_ROOM_GRACE": "nan"}, "LABSFU_ROOM_GRACE: 'nan'"),
         ({}, {"LABSFU_MESSAGE_BYTES": "1"}, "LABSFU_MESSAGE_BYTES: '1'"),
+        ({"workers": "-1"}, {}, "--workers: '-1' is not a number of workers (0 to 256)"),
+        ({"workers": "257"}, {}, "--workers: '257'"),
+        ({"workers": "2", "media-port": "65535"}, {}, "media-port '65535' leaves no port for the last of 2 workers"),
+        ({}, {"LABSFU_WORKER_PATIENCE": "0"}, "LABSFU_WORKER_PATIENCE: '0' is not a number of seconds (0.1 to 86400)"),
+        ({}, {"LABSFU_ROUTER_CAPACITY": "0"}, "LABSFU_ROUTER_CAPACITY: '0' is not a number (1 to"),
         ({"host": "0.0.0.0"}, {}, "set --token or LABSFU_TOKEN"),
         ({"media-address": "0.0.0.0"}, {}, "set --announce"),
         ({"media-address": "127.0.0.1,::"}, {}, "media-address '::'"),
@@ -97,3 +102,19 @@ def test_a_wrong_token_is_not_shown() -> None:
 
 def test_anything_but_loopback_needs_a_token() -> None:
     assert load_config({"host": "192.0.2.1", "token": "t"}, {}).token == "t"
+
+
+def test_workers_are_as_many_as_asked_for_else_one_less_than_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [load_config({"workers": number}, {}).worker_count for number in ("0", "1", "7")] == [0, 1, 7]
+    for cores, count in ((1, 1), (2, 1), (8, 7)):
+        with monkeypatch.context() as planted:
+            planted.setattr("os.sched_getaffinity", lambda _pid, cores=cores: set(range(cores)))
+            assert Config().worker_count == count
+
+
+def test_each_worker_has_the_port_behind_the_one_before_it_or_any_free_one() -> None:
+    media = MediaListen(("127.0.0.1", "::1"), 40000, ("192.0.2.1", "2001:db8::1"))
+    assert [media.of_worker(place).port for place in range(3)] == [40000, 40001, 40002]
+    assert media.of_worker(2).told == media.told
+    assert MediaListen(("127.0.0.1",), 0).of_worker(3).port == 0
+    assert load_config({"workers": "2", "media-port": "65534"}, {}).media.of_worker(1).port == 65535

@@ -103,13 +103,25 @@ def test_free_ports_are_free() -> None:
 
 def test_ports_that_other_programs_hold_are_named_with_the_way_to_find_those() -> None:
     with held(socket.SOCK_STREAM) as port, held(socket.SOCK_DGRAM) as media_port:
-        config = Config(port=port, media=MediaListen(("127.0.0.1",), media_port))
+        config = Config(port=port, media=MediaListen(("127.0.0.1",), media_port), workers=0)
         http, media = ports.check(Patient(config))
     assert http.level is media.level is Level.FAIL
     assert http.found == f"tcp 127.0.0.1:{port} is held by another program"
     assert media.found == f"udp 127.0.0.1:{media_port} is held by another program"
     assert f"ss -ltnp 'sport = :{port}'" in http.mend
     assert f"ss -lunp 'sport = :{media_port}'" in media.mend
+
+
+def test_the_ports_of_all_workers_are_tried() -> None:
+    with held(socket.SOCK_DGRAM) as second:
+        config = Config(port=0, media=MediaListen(("127.0.0.1",), second - 1), workers=3)
+        found = [finding for finding in ports.check(Patient(config)) if finding.name == "media port"]
+        assert len(found) == 3
+        assert f"udp 127.0.0.1:{second} is held by another program" in [finding.found for finding in found]
+        one = Config(port=0, media=MediaListen(("127.0.0.1",), 0), workers=3)
+        assert only(ports.check(Patient(one)), "media port").found == "any free one is taken"
+    (told,) = settings.check(Patient(config))
+    assert f"port {second - 1} to {second + 1}" in told.found
 
 
 def test_a_host_that_nobody_knows_is_told() -> None:

@@ -13,7 +13,7 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "settings.md"
 _ROW = re.compile(r"^\| `(?P<name>[a-z-]+)` \|(?: (?P<flag>-?) ?\|)?(?: `(?P<default>[^`]*)`)? ?\|", re.MULTILINE)
 
 # Where the default is described in words.
-IN_WORDS = {"announce", "codecs", "token", "cert", "key", "hosts", "origins", "max-requests-per-second"}
+IN_WORDS = {"announce", "codecs", "token", "cert", "key", "hosts", "origins", "max-requests-per-second", "workers"}
 
 
 def rows() -> dict[str, tuple[str | None, str | None]]:

@@ -9,16 +9,17 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from clients.api import ApiClient
 from clients.errors import ClientError, Refused
 from clients.events import EventFeed
 from clients.trust import hint_of
 from labsfu.wire.feed import Gap, Happened
-from labsfu.wire.ids import ConsumerId, ProducerId, RoomId, RouterId
+from labsfu.wire.ids import ConsumerId, ProducerId, RoomId
 from labsfu.wire.observers import RoomActiveSpeakerPayload
-from labsfu.wire.sfu import ConsumerPayload, ProducerPayload
+from labsfu.wire.pipe import PipeTransportPayload
+from labsfu.wire.sfu import ConsumerPayload, ProducerPayload, RouterPayload
 from tui.model.samples import take
 from tui.model.snapshot import Snapshot, describe, state_of
 from tui.model.state import State
@@ -114,7 +115,7 @@ class Follower:
                     await self._describe(api, id_)
 
     async def _describe(self, api: ApiClient, id_: str) -> None:
-        producer = self.state.producers.get(ProducerId(id_))
+        producer = self.state.producer(ProducerId(id_))
         consumer = self.state.consumers.get(ConsumerId(id_))
         if producer is not None:
             describe(self.state, await api.producer(producer.router_id, producer.id))
@@ -188,6 +189,14 @@ async def _speaker(api: ApiClient, id_: RoomId) -> RoomActiveSpeakerPayload | No
         return None  # closed meanwhile, as the feed will tell
 
 
+class _Inside(NamedTuple):
+    """What a router holds."""
+
+    producers: tuple[ProducerPayload, ...] = ()
+    consumers: tuple[ConsumerPayload, ...] = ()
+    pipe_transports: tuple[PipeTransportPayload, ...] = ()
+
+
 async def take_snapshot(api: ApiClient) -> Snapshot:
     """All that HTTP shows, the number of the last event first."""
     info = await api.sfu_info()
@@ -196,18 +205,22 @@ async def take_snapshot(api: ApiClient) -> Snapshot:
     routers = await api.routers()
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def streams(id_: RouterId) -> tuple[tuple[ProducerPayload, ...], tuple[ConsumerPayload, ...]]:
+    async def inside(of: RouterPayload) -> _Inside:
         async with gate:
             try:
-                return await _patiently(lambda: api.producers(id_)), await _patiently(lambda: api.consumers(id_))
+                return _Inside(
+                    await _patiently(lambda: api.producers(of.id)),
+                    await _patiently(lambda: api.consumers(of.id)),
+                    await _patiently(lambda: api.pipe_transports(of.id)) if of.pipe_transport_count else (),
+                )
             except Refused as refusal:
                 if refusal.status != HTTPStatus.NOT_FOUND:
                     raise
-                return (), ()  # closed meanwhile, as the feed will tell
+                return _Inside()  # closed meanwhile, as the feed will tell
 
     try:
         async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(streams(router.id)) for router in routers]
+            asked = [group.create_task(inside(router)) for router in routers]
     except BaseExceptionGroup as failed:
         raise next((one for one in failed.exceptions if isinstance(one, ClientError)), failed) from failed
     found = [task.result() for task in asked]
@@ -216,6 +229,7 @@ async def take_snapshot(api: ApiClient) -> Snapshot:
         rooms=rooms,
         speakers=tuple(one for one in speakers if one is not None),
         routers=routers,
-        producers=tuple(one for producers, _ in found for one in producers),
-        consumers=tuple(one for _, consumers in found for one in consumers),
+        producers=tuple(one for inside in found for one in inside.producers),
+        consumers=tuple(one for inside in found for one in inside.consumers),
+        pipe_transports=tuple(one for inside in found for one in inside.pipe_transports),
     )

@@ -5,32 +5,17 @@ from __future__ import annotations
 import asyncio
 import signal
 import traceback
-from enum import IntEnum
 
 from clients.bot.options import BotOptions, Words, read_options
-from clients.bot.output import OutputClosed, give_up
 from clients.bot.session import Bot
 from clients.errors import ClientError, Disconnected, Refused, ServerFailed, UnusableFile
+from clients.exit_code import ExitCode
+from clients.output import OutputClosed, give_up
 from clients.trust import hint_of
 from labsfu.errors import InvalidValue
 
 _LOST = (1001, 1006)
 """Close codes (RFC 6455 7.4.1) of a server that stops, or did."""
-
-
-class ExitCode(IntEnum):
-    """What the process ends with."""
-
-    ASKED = 0
-    """It was asked to leave: by a signal, by `--seconds`, or because nobody reads its output any more."""
-    USAGE = 2
-    """The command line is wrong, or a file that it names."""
-    CLIENT_ERROR = 3
-    """The server refused it, or something of its own failed."""
-    SERVER_GONE = 4
-    """Nobody answers there, or the server or the room has ended."""
-    INTERRUPTED = 130
-    """A second Ctrl-C, while it was leaving."""
 
 
 def run_client(words: Words) -> ExitCode:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from clients.bot.output import news
 from clients.bot.people import People
+from clients.output import news
 from clients.participant import LabClient
 from labsfu.wire.base import ABSENT
 from labsfu.wire.events import LayersReason

@@ -7,11 +7,11 @@ import re
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from clients.media.pattern import check_size
 from clients.media.tracks import SIZES
 from clients.network import NetworkPlan
+from clients.server_url import read_url
 from clients.synthetic.layers import SIMULCAST
 from labsfu.errors import InvalidValue
 from labsfu.wire.base import ABSENT
@@ -103,7 +103,7 @@ def read_options(words: Words) -> BotOptions:
     video, audio = words.video or "pattern", words.audio or "tone"
     _check_together(words, video, audio)
     return BotOptions(
-        url=_url(words.url),
+        url=read_url(words.url),
         room=RoomId(check_token("room", words.room)),
         name=_name(words.name),
         participant_id=_participant_id(words.name),
@@ -141,17 +141,6 @@ def _check_together(words: Words, video: str, audio: str) -> None:
         raise InvalidValue(f"--ca says whom to trust: it goes with https:// only, not with {words.url}")
     if words.seed is not None and words.network is None:
         raise InvalidValue("--seed decides what a --network does: give one")
-
-
-def _url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        wrong = parts.scheme not in ("http", "https") or not parts.hostname or (parts.port or 1) < 1
-    except ValueError:
-        wrong = True
-    if wrong or parts.query or parts.fragment:
-        raise InvalidValue(f"'{text}' is no URL of a server: one looks like http://127.0.0.1:8000")
-    return text.rstrip("/")
 
 
 def _name(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clients.bot.output import news
+from clients.output import news
 from clients.participant import LabClient
 from labsfu.wire.ids import ParticipantId
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from clients.api import ApiClient
 from clients.bot.options import BotOptions
-from clients.bot.output import news
 from clients.errors import ClientError, Refused
+from clients.output import news
 from labsfu.wire.payloads import ParticipantType, RoomType
 
 

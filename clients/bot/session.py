@@ -13,13 +13,13 @@ from clients.bot.books import Books, Incoming
 from clients.bot.layer_news import LayerNews
 from clients.bot.media import Source, make_sources
 from clients.bot.options import BotOptions
-from clients.bot.output import clock_time, measured, news
 from clients.bot.people import People
 from clients.bot.place import Place, find_place
 from clients.bot.report import BotReport
 from clients.bot.table import table
 from clients.bot.watching import PictureWatch, SoundWatch
 from clients.errors import ClientError, Disconnected, Refused
+from clients.output import clock_time, measured, news
 from clients.participant import LabClient
 from clients.pcapng import Capture, PcapngWriter
 from clients.subscriber import RemoteTrack

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from math import log10
 
-from clients.bot.output import printable
 from clients.bot.report import BotReport, ReceivedStream, SentStream
 from clients.measure.stats import Delay
+from clients.output import printable
 
 COLUMNS = ("kbit/s", "content", "lost", "jitter", "NACK", "PLI", "frozen", "latency")
 _WIDTHS = (6, 16, 9, 6, 4, 3, 6, 10)

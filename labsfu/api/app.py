@@ -13,7 +13,7 @@ from labsfu.api.body import read_body
 from labsfu.api.context import Api
 from labsfu.api.query import parse_query
 from labsfu.api.routing import PATH_PARAMETERS, AnyRoute, Call, NoBody, Reply, Route, SocketRoute
-from labsfu.api.sfu import consumer, events, info, producer, router, stats
+from labsfu.api.sfu import consumer, events, info, pipe, producer, router, stats
 from labsfu.api.tally import mark_route
 from labsfu.errors import CommandError
 from labsfu.wire.base import to_json
@@ -26,6 +26,7 @@ ROUTES: tuple[AnyRoute, ...] = (
     *router.ROUTES,
     *producer.ROUTES,
     *consumer.ROUTES,
+    *pipe.ROUTES,
     *stats.ROUTES,
     *room.ROUTES,
     *participant.ROUTES,

@@ -14,7 +14,7 @@ from labsfu.shell.sampler import Sampler
 from labsfu.wire.ids import ParticipantId, RouterId
 from labsfu.wire.payloads import Listen
 from labsfu.wire.rtp import RtpCapabilities
-from labsfu.wire.worker import Worker
+from labsfu.wire.worker import Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Api:
 
     rooms: RoomsDriver
     events: EventHub
-    workers: tuple[Worker, ...]
+    workers: Workers
     rtp_capabilities: RtpCapabilities
     config: Config
     identity: Identity

@@ -66,7 +66,7 @@ def _details(title: str, summary: str, inner: str) -> str:
 
 
 def _operation(operation: Json) -> str:
-    parts = [_parameters(operation["parameters"])]
+    parts = [_description(operation), _parameters(operation["parameters"])]
     if "requestBody" in operation:
         body = operation["requestBody"]
         needed = "" if body["required"] else " (optional)"
@@ -78,6 +78,11 @@ def _operation(operation: Json) -> str:
         said = _text(response["description"]) if slugs else f"{_type(content['schema'])} as {escape(content_type)}"
         parts.append(f"<tr><td>{status}<td>{said}</tr>")
     return "".join(parts) + "</table>"
+
+
+def _description(operation: Json) -> str:
+    paragraphs = operation.get("description", "").split("\n\n")
+    return "".join(f"<p>{_text(paragraph)}</p>" for paragraph in paragraphs if paragraph)
 
 
 def _socket(socket: Json) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import trio
-
+from labsfu.api.ask import ask_workers
 from labsfu.api.context import Api
 from labsfu.api.query import NoQuery
 from labsfu.api.routing import AnyRoute, Call, NoBody, Reply, Route
 from labsfu.errors import Unavailable
 from labsfu.wire.payloads import Message
-from labsfu.wire.worker import Worker
 
 # Seconds that a worker has to say how it is.
 PATIENCE = 2.0
@@ -22,27 +20,16 @@ async def healthz_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:  # no
 
 async def readyz_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:  # noqa: ARG001 - every handler takes the same
     """Every worker runs, its media port bound; 503 names those that do not."""
-    wrong: list[str] = []
-    async with trio.open_nursery() as nursery:
-        for worker in api.workers:
-            nursery.start_soon(_check, worker, wrong)
+    found = await ask_workers(api, PATIENCE)
+    wrong = [info for _, info in found if isinstance(info, str)]
+    wrong += [
+        f"worker '{id_}' is {info.state}"
+        for id_, info in found
+        if not isinstance(info, str) and info.state != "running"
+    ]
     if wrong:
         raise Unavailable("; ".join(sorted(wrong)), slug="worker-unavailable")
     return Reply(Message(message="ready"))
-
-
-async def _check(worker: Worker, wrong: list[str]) -> None:
-    """A worker says that it runs only while its media port is bound."""
-    with trio.move_on_after(PATIENCE) as patience:
-        try:
-            info = await worker.info()
-        except Unavailable as error:
-            wrong.append(error.detail)
-        else:
-            if info.state != "running":
-                wrong.append(f"worker '{worker.id}' is {info.state}")
-    if patience.cancelled_caught:
-        wrong.append(f"worker '{worker.id}' does not answer")
 
 
 ROUTES: tuple[AnyRoute, ...] = (

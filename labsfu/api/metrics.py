@@ -18,14 +18,17 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 from quart import request
 
+from labsfu.api.ask import ask_workers
 from labsfu.api.context import Api
 from labsfu.api.query import NoQuery
 from labsfu.api.routing import AnyRoute, Call, NoBody, Reply, Route
 from labsfu.api.tally import BOUNDS, Tally
-from labsfu.errors import Unavailable
 from labsfu.wire.payloads import WorkerInfo
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
+PATIENCE = 1.0
+"""Seconds that a worker has to say how it is."""
+
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 _HELD = MappingProxyType(
@@ -57,7 +60,7 @@ class Snapshot(Collector):
         started: when it started, in seconds of Unix time.
         gauges: what there is, by the rest of its name, with its help.
         events: how many events there were.
-        workers: by id; None: it does not answer.
+        workers: by id; None: it does not answer, or does not run.
         tally: of requests and messages.
     """
 
@@ -81,7 +84,7 @@ class Snapshot(Collector):
         yield _gauge(
             "labsfu_worker_up",
             "1: the worker answers and runs.",
-            {id_: float(info is not None and info.state == "running") for id_, info in self.workers.items()},
+            {id_: float(info is not None) for id_, info in self.workers.items()},
         )
         yield from _processes(running)
         yield from _media(running)
@@ -161,12 +164,10 @@ async def metrics_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:  # no
 
 
 async def _snapshot(api: Api) -> Snapshot:
-    workers: dict[str, WorkerInfo | None] = {}
-    for worker in api.workers:
-        try:
-            workers[worker.id] = await worker.info()
-        except Unavailable:
-            workers[worker.id] = None
+    found = await ask_workers(api, PATIENCE)
+    workers: dict[str, WorkerInfo | None] = {
+        id_: None if isinstance(info, str) or info.state != "running" else info for id_, info in found
+    }
     rooms, participants = api.rooms.rooms.counts()
     gauges = {
         "rooms": ("Rooms that there are.", rooms),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
+from inspect import cleandoc
 from itertools import groupby
 from typing import Any, TypeAlias
 
@@ -24,7 +25,8 @@ Json: TypeAlias = dict[str, Any]
 _REF = "#/components/schemas/{name}"
 _RETRY_AFTER: Json = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 _INTRODUCTION = """\
-An SFU: routers forward what producers send to consumers; rooms put people on routers.
+An SFU: routers forward what producers send to consumers; rooms put people on routers; pipes take producers from router
+to router, of this server or of two.
 
 Refusals are `application/problem+json` (RFC 9457); `type` is a stable slug, `detail` names the value that was wrong,
 `errors` has the JSON paths of a body that does not fit. A path that is not here is refused with 404 `route-not-found`,
@@ -116,6 +118,8 @@ def _operation(route: Route[Any, Any], schemas: _Schemas) -> Json:
         "parameters": _parameters(route, schemas),
         "responses": _responses(route, schemas),
     }
+    if description := _description(route):
+        operation["description"] = description
     if route.path in OPEN_PATHS:
         operation["security"] = []
     if route.body is not NoBody:
@@ -143,6 +147,11 @@ def _module(route: AnyRoute) -> str:
 
 def _summary(route: AnyRoute) -> str:
     return (route.handler.__doc__ or "").strip().partition("\n")[0]
+
+
+def _description(route: AnyRoute) -> str:
+    """What the handler's docstring says below its first line."""
+    return cleandoc(route.handler.__doc__ or "").partition("\n")[2].strip()
 
 
 def _parameters(route: AnyRoute, schemas: _Schemas) -> list[Json]:

@@ -101,8 +101,14 @@ def _plan(participant_id: ParticipantId, query: CreateParticipantQuery | CreateA
 _NO_PARTICIPANT = Refusal(404, "participant-not-found")
 _FOUND = (NO_ROOM, _NO_PARTICIPANT)
 _SEATING = (Refusal(409, "room-full"), Refusal(409, "too-many-participants"))
-# It may end while its transports are made, and these may be too many.
-_CONNECTING = (*_FOUND, Refusal(409, "transport-closed"), Refusal(409, "too-many-transports"))
+# It may end while its router and its transports are made, and these may be too many.
+_CONNECTING = (
+    *_FOUND,
+    Refusal(409, "too-many-routers"),
+    Refusal(409, "too-many-transports"),
+    Refusal(409, "transport-closed"),
+    Refusal(503, "router-closed"),
+)
 
 ROUTES: tuple[AnyRoute, ...] = (
     Route(

@@ -41,7 +41,7 @@ def refusals_of(route: AnyRoute) -> tuple[Refusal, ...]:
         found.add(_INVALID)
     if any(field.required for field in fields):
         found.add(_REQUIRED)
-    found.update(Refusal(400, f"invalid-{PATH_PARAMETERS[name].kind}-id") for name in path_parameters(route))
+    found.update(Refusal(400, f"invalid-{PATH_PARAMETERS[name].slug}-id") for name in path_parameters(route))
     if isinstance(route, Route) and route.body is not NoBody:
         found.update(_BODY)
     return tuple(sorted(found))

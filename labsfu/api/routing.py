@@ -9,7 +9,16 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from labsfu.api.context import Api
 from labsfu.wire.base import Wire
-from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, check_token, check_uuid
+from labsfu.wire.ids import (
+    ConsumerId,
+    ParticipantId,
+    ProducerId,
+    RoomId,
+    RouterId,
+    TransportId,
+    check_token,
+    check_uuid,
+)
 
 Q = TypeVar("Q", bound=Wire)
 B = TypeVar("B", bound=Wire)
@@ -30,6 +39,11 @@ class PathParameter:
         """Raise InvalidValue (slug `invalid-<kind>-id`) if `value` is not of the form."""
         (check_uuid if self.is_uuid else check_token)(self.kind, value)
 
+    @property
+    def slug(self) -> str:
+        """The kind, as part of a slug."""
+        return self.kind.replace(" ", "-")
+
 
 PATH_PARAMETERS: Mapping[str, PathParameter] = MappingProxyType(
     {
@@ -38,6 +52,8 @@ PATH_PARAMETERS: Mapping[str, PathParameter] = MappingProxyType(
         "routerId": PathParameter("router", is_uuid=True),
         "producerId": PathParameter("producer", is_uuid=True),
         "consumerId": PathParameter("consumer", is_uuid=True),
+        "pipeTransportId": PathParameter("pipe transport", is_uuid=True),
+        "destinationRouterId": PathParameter("router", is_uuid=True),
     }
 )
 
@@ -75,6 +91,16 @@ class Call(Generic[Q, B]):
         """The consumer that the path names."""
         return ConsumerId(self.path["consumerId"])
 
+    @property
+    def pipe_transport_id(self) -> TransportId:
+        """The pipe transport that the path names."""
+        return TransportId(self.path["pipeTransportId"])
+
+    @property
+    def destination_router_id(self) -> RouterId:
+        """The router that the path names as the one where something is to go."""
+        return RouterId(self.path["destinationRouterId"])
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -98,7 +124,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Route(Generic[Q, B]):
-    """An HTTP route. The first line of the handler's docstring says what it does.
+    """An HTTP route. The handler's docstring says what it does: the first line in short.
 
     Attributes:
         path: with its parameters, which `PATH_PARAMETERS` has, in braces.

@@ -14,14 +14,16 @@ from labsfu.core.dtls.certificate import DtlsCertificate
 from labsfu.core.entropy import Entropy
 from labsfu.core.executor import Executor
 from labsfu.core.ortc.supported import DEFAULT_MEDIA_CODECS
-from labsfu.core.outputs import Address, SocketId, Transmit
+from labsfu.core.outputs import Address, BoundSocket, Release, SocketId, Transmit
 from labsfu.core.srtp.buffer import SrtpBuffer
 from labsfu.core.stats.sampler import Sampler
 from labsfu.core.stun.message import local_ufrag_of
 from labsfu.core.tables import Tables
 from labsfu.core.token_bucket import TokenBucket
+from labsfu.core.transport.base import Transport
 from labsfu.core.transport.demux import PacketKind, kind_of
-from labsfu.core.transport.webrtc import Surroundings, WebRtcTransport
+from labsfu.core.transport.surroundings import Surroundings
+from labsfu.core.transport.webrtc import WebRtcTransport
 from labsfu.errors import Malformed
 from labsfu.wire.commands import Command, Result
 from labsfu.wire.events import EngineEvent
@@ -32,6 +34,10 @@ STUN_REFUSALS, STUN_REFUSALS_BURST = 50, 100
 """Error responses to checks, which strangers can cause: so many a second, and so many at once."""
 
 
+def _keep(socket_id: SocketId, /) -> None:
+    """For a driver that opens no sockets."""
+
+
 class Engine:
     """All routers of one worker.
 
@@ -40,6 +46,7 @@ class Engine:
         unix_offset: what to add to `now` to get unix seconds.
         certificate: the DTLS certificate of all transports.
         transmit: takes each outgoing datagram.
+        release: is told that a socket which was opened for a pipe is not needed any more.
         candidates: where clients reach this engine.
         media_codecs: what its routers forward.
 
@@ -56,6 +63,7 @@ class Engine:
         transmit: Transmit,
         candidates: Sequence[IceCandidate],
         media_codecs: Sequence[RtpCodecCapability] = DEFAULT_MEDIA_CODECS,
+        release: Release = _keep,
     ) -> None:
         self.inbox = SrtpBuffer()
         self._drops = Drops()
@@ -71,6 +79,7 @@ class Engine:
             unix_offset=unix_offset,
             certificate=certificate,
             transmit=transmit,
+            release=release,
             emit=self._events.append,
             came_up=self._sampler.wake,
             drops=self._drops,
@@ -91,13 +100,18 @@ class Engine:
         """What the routers of this engine offer."""
         return self._executor.rtp_capabilities
 
-    def execute(self, command: Command, now: float) -> Result:
+    def execute(self, command: Command, now: float, socket: BoundSocket | None = None) -> Result:
         """Carry out a command.
 
+        Args:
+            command: what to do.
+            now: monotonic seconds.
+            socket: opened for a `CreatePipeTransport`, which it then belongs to until it is released.
+
         Raises:
-            CommandError: it was refused; nothing changed.
+            CommandError: it was refused; nothing changed, and the socket is the driver's to close.
         """
-        return self._executor.execute(command, now)
+        return self._executor.execute(command, now, socket)
 
     def receive(self, datagram: bytes, source: Address, socket: SocketId, now: float) -> None:
         """Take in a datagram; what is not understood is counted and dropped."""
@@ -132,6 +146,23 @@ class Engine:
             self._contain(owner, error, now)
         else:
             self._tables.follow(transport)
+
+    def received_by_pipe(self, length: int, source: Address, socket: SocketId, now: float) -> None:
+        """Take in the datagram that was put into `inbox`, and came on the socket of a pipe."""
+        self._packets_received += 1
+        self._bytes_received += length
+        pipe = self._tables.by_socket.get(socket)
+        if pipe is None:  # it is closed; this came just before
+            self._drops.count("pipe-closed")
+            return
+        try:
+            if pipe.receive(self.inbox, length, source, now):
+                self._tables.follow(pipe)
+        except Malformed as malformed:
+            pipe.drops.count(malformed.reason)
+            self._tables.follow(pipe)  # what was understood of it may have set a timer
+        except Exception as error:
+            self._contain(pipe, error, now)
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -174,7 +205,7 @@ class Engine:
             transport.drops.count(reason)
             self._tables.follow(transport)  # what was understood of it may have set a timer
 
-    def _contain(self, transport: WebRtcTransport | None, error: Exception, now: float) -> None:
+    def _contain(self, transport: Transport | None, error: Exception, now: float) -> None:
         """A bug of ours: tell, and close the transport that it happened in, so that it does not happen again."""
         self._drops.count("internal-error")
         detail = "".join(traceback.format_exception(error))

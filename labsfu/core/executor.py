@@ -8,6 +8,8 @@ from copy import copy
 from labsfu.core.drops import Drops
 from labsfu.core.forwarding.router import Router
 from labsfu.core.operations import Operations
+from labsfu.core.outputs import BoundSocket
+from labsfu.core.pipes import Pipes
 from labsfu.core.showing import show_router, show_type
 from labsfu.core.standalone import Standalone
 from labsfu.core.stats.moment import Moment
@@ -16,7 +18,8 @@ from labsfu.core.stats.several import stats_of
 from labsfu.core.stats.streams import consumer_stats, producer_stats
 from labsfu.core.stats.transports import router_stats
 from labsfu.core.tables import Tables
-from labsfu.core.transport.webrtc import Surroundings, WebRtcTransport
+from labsfu.core.transport.base import Transport
+from labsfu.core.transport.surroundings import Surroundings
 from labsfu.errors import Unsupported
 from labsfu.wire import commands
 from labsfu.wire.commands import Command, Done, Result
@@ -52,20 +55,21 @@ class Executor:
         self._traffic = traffic
         self._operations = Operations(tables, around, media_codecs)
         self._standalone = Standalone(tables, self._operations, around.entropy)
+        self._pipes = Pipes(tables, self._operations, self._standalone)
 
     @property
     def rtp_capabilities(self) -> RtpCapabilities:
         """What routers offer."""
         return self._operations.rtp_capabilities
 
-    def execute(self, command: Command, now: float) -> Result:
-        """Carry out a command; see `labsfu.wire.commands` for what each answers.
+    def execute(self, command: Command, now: float, socket: BoundSocket | None = None) -> Result:
+        """Carry out a command (over `socket`, a pipe); see `labsfu.wire.commands` for what each answers.
 
         Raises:
             CommandError: it was refused; nothing changed.
         """
         seen = len(self._events)
-        result = self._execute(command, now)
+        result = self._execute(command, now, socket)
         self._follow(seen, now)
         return result
 
@@ -75,13 +79,13 @@ class Executor:
             self._standalone.follow(self._events[seen], now)
             seen += 1
 
-    def give_up(self, transport: WebRtcTransport | None, detail: str, now: float) -> None:
+    def give_up(self, transport: Transport | None, detail: str, now: float) -> None:
         """Something unforeseen happened, in a transport or (None) before it was known which: tell, and close it."""
         seen = len(self._events)
         self._operations.give_up(transport, detail, now)
         self._follow(seen, now)
 
-    def _execute(self, command: Command, now: float) -> Result:
+    def _execute(self, command: Command, now: float, socket: BoundSocket | None) -> Result:
         match command:
             case commands.CreateRouter():
                 router = self._operations.create_router(command.participant_count, now)
@@ -105,10 +109,13 @@ class Executor:
                     result = execute(router, command, now)
                     if result is not None:
                         return result
+                result = self._pipes.execute(router, command, now, socket)
+                if result is not None:
+                    return result
         raise Unsupported(f"command '{type(command).__name__}' is unknown", slug="unknown-command")
 
     def _show_router(self, router: Router) -> RouterPayload:
-        return show_router(router, len(self._standalone.pending_of(router)))
+        return show_router(router, len(self._standalone.pending_of(router)), len(self._tables.pipes(router.id)))
 
     def _on_router(self, router: Router, command: commands.RouterCommand, now: float) -> Result | None:
         """The commands on a router, and on transports by their id."""
@@ -222,7 +229,8 @@ class Executor:
                 self._operations.follow_producer(router, router.consumer(command.consumer_id).names.producer_id)
             case commands.RequestKeyFrame():
                 consumer = router.consumer(command.consumer_id)
-                router.want_key_frame(consumer, now)
+                for part in consumer.parts:
+                    router.want_key_frame(part, now)
                 self._operations.follow_producer(router, consumer.names.producer_id)
             case commands.CloseConsumer():
                 router.close_consumer(command.consumer_id, "asked")
@@ -258,7 +266,8 @@ class Executor:
             for producer, *_ in router.producers.values():
                 counted.add(producer.drops)
             for consumer, *_ in router.consumers.values():
-                counted.add(consumer.drops)
+                for part in consumer.parts:
+                    counted.add(part.drops)
         for transport in self._tables.transports.values():
             total.add(transport)
             counted.add(transport.drops)

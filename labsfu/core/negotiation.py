@@ -6,18 +6,21 @@ from labsfu.core.entropy import Entropy
 from labsfu.core.forwarding.consumer import Consumer, ConsumerNames, RtxSender
 from labsfu.core.forwarding.layered_consumer import LayeredConsumer
 from labsfu.core.forwarding.layered_producer import LayeredProducer
+from labsfu.core.forwarding.pipe_consumer import PipeConsumer, part_parameters
 from labsfu.core.forwarding.producer import Producer, ProducerTerms
 from labsfu.core.forwarding.router import Router
 from labsfu.core.forwarding.vp8_rewriter import Vp8Rewriter
 from labsfu.core.ortc.consume import get_consumer_rtp_parameters
 from labsfu.core.ortc.mime import associated_payload_type, is_rtx
+from labsfu.core.ortc.pipe import get_pipe_consumer_rtp_parameters, restrict_to_known
 from labsfu.core.ortc.produce import get_consumable_rtp_parameters, get_producer_rtp_mapping, get_producer_type
 from labsfu.core.ortc.scalability import parse_scalability_mode
 from labsfu.core.ortc.validate import validate_rtp_parameters
-from labsfu.core.transport.webrtc import WebRtcTransport
+from labsfu.core.transport.base import Transport
+from labsfu.core.transport.pipe import PipeTransport
 from labsfu.errors import Conflict, Unsupported
 from labsfu.wire.base import ABSENT
-from labsfu.wire.commands import Consume, Produce
+from labsfu.wire.commands import Consume, ConsumeForPipe, Produce, ProduceFromPipe
 from labsfu.wire.ids import ConsumerId, ProducerId
 from labsfu.wire.rtp import MediaKind, ProducerType, RtpParameters, RtxParameters
 
@@ -29,9 +32,9 @@ _LOWEST_SEQUENCE, _HIGHEST_SEQUENCE = 1000, 32767
 
 
 def make_producer(
-    command: Produce,
+    command: Produce | ProduceFromPipe,
     router: Router,
-    transport: WebRtcTransport,
+    transport: Transport,
     entropy: Entropy,
     *,
     created_at: int,
@@ -81,10 +84,14 @@ def make_producer(
     return LayeredProducer(terms, temporal_layers=layers, paused=command.paused, app_data=command.app_data)
 
 
-def _cname(parameters: RtpParameters, transport: WebRtcTransport, entropy: Entropy) -> str:
-    """The CNAME of all streams from one peer: the one it gave first, else a random one (RFC 7022 4.2)."""
+def _cname(parameters: RtpParameters, transport: Transport, entropy: Entropy) -> str:
+    """The CNAME of all streams from one peer: the one it gave first, else a random one (RFC 7022 4.2).
+
+    Over a pipe come the streams of many, each with the CNAME that it has at its origin.
+    """
     given = parameters.rtcp.cname
-    return transport.session.cname or (given if isinstance(given, str) and given else entropy.ice_token(16))
+    shared = "" if isinstance(transport, PipeTransport) else transport.session.cname
+    return shared or (given if isinstance(given, str) and given else entropy.ice_token(16))
 
 
 def _check_distinct(other: Producer, parameters: RtpParameters) -> None:
@@ -117,7 +124,7 @@ def _announced_ssrcs(parameters: RtpParameters) -> list[int]:
 def make_consumer(
     command: Consume,
     producer: Producer,
-    transport: WebRtcTransport,
+    transport: Transport,
     entropy: Entropy,
     *,
     mid: str,
@@ -170,6 +177,44 @@ def make_consumer(
     )
 
 
+def make_pipe_consumer(
+    command: ConsumeForPipe, producer: Producer, transport: PipeTransport, entropy: Entropy, *, created_at: int
+) -> PipeConsumer:
+    """Negotiate the way of all streams of a producer into a pipe; nothing is changed but that SSRCs are used up.
+
+    Raises:
+        InvalidValue: the capabilities are malformed (`invalid-rtp-capabilities`).
+        Unsupported: the other router knows no codec of the producer (`no-common-codec`).
+    """
+    terms = producer.terms
+    known = restrict_to_known(terms.consumable, command.rtp_capabilities)
+    count = len(known.encodings)
+    ssrc = transport.take_ssrcs(2 * count)
+    parameters = get_pipe_consumer_rtp_parameters(known, ssrc=ssrc, rtx_ssrc=ssrc + count, enable_rtx=transport.rtx)
+    id_ = ConsumerId(entropy.uuid())
+    names = ConsumerNames(id_, terms.id, terms.participant_id, created_at, command.app_data)
+    head: PipeConsumer | None = None
+    for encoding in range(count):
+        own = part_parameters(parameters, encoding)
+        part = PipeConsumer(
+            names,
+            terms.kind,
+            transport,
+            parameters if head is None else own,
+            entropy.integer(_LOWEST_SEQUENCE, _HIGHEST_SEQUENCE),
+            paused=command.paused,
+            producer_paused=producer.paused,
+            rtx=_rtx_sender(own, entropy),
+            encoding=encoding,
+            head=head,
+        )
+        part.source_active = producer.allows(part)
+        part.refresh()
+        head = head or part
+    assert head is not None  # there is one encoding at least
+    return head
+
+
 def _rtx_sender(parameters: RtpParameters, entropy: Entropy) -> RtxSender | None:
     """The retransmission stream of a consumer, where one was negotiated."""
     rtx = parameters.encodings[0].rtx
@@ -181,7 +226,7 @@ def _rtx_sender(parameters: RtpParameters, entropy: Entropy) -> RtxSender | None
     return RtxSender(rtx.ssrc, known, entropy.integer(_LOWEST_SEQUENCE, _HIGHEST_SEQUENCE))
 
 
-def _free_ssrc(transport: WebRtcTransport, entropy: Entropy, beside: int = 0) -> int:
+def _free_ssrc(transport: Transport, entropy: Entropy, beside: int = 0) -> int:
     """A random SSRC that the transport does not use yet, nor is `beside` (RFC 3550 8.1)."""
     while True:
         ssrc = entropy.integer(1, 0xFFFFFFFF)

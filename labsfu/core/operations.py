@@ -10,13 +10,17 @@ from labsfu.core.forwarding.consumer import Consumer
 from labsfu.core.forwarding.producer import Producer
 from labsfu.core.forwarding.router import Router
 from labsfu.core.forwarding.session import MediaSession
-from labsfu.core.negotiation import make_consumer, make_producer
+from labsfu.core.negotiation import make_consumer, make_pipe_consumer, make_producer
 from labsfu.core.ortc.capabilities import generate_router_rtp_capabilities
+from labsfu.core.outputs import BoundSocket
 from labsfu.core.tables import Tables
 from labsfu.core.traffic import Traffic
-from labsfu.core.transport.webrtc import Surroundings, WebRtcTransport
+from labsfu.core.transport.base import Transport
+from labsfu.core.transport.pipe import PipeTransport
+from labsfu.core.transport.surroundings import Surroundings
+from labsfu.core.transport.webrtc import WebRtcTransport
 from labsfu.wire.base import ABSENT
-from labsfu.wire.commands import Consume, Produce
+from labsfu.wire.commands import Consume, ConsumeForPipe, CreatePipeTransport, Produce, ProduceFromPipe
 from labsfu.wire.events import (
     CloseReason,
     EngineFault,
@@ -82,14 +86,28 @@ class Operations:
         id_ = TransportId(self._around.entropy.uuid())
         return WebRtcTransport(id_, router.id, self._around, lambda link: self._make_session(link, router))
 
-    def admit(self, transport: WebRtcTransport) -> None:
+    def new_pipe(self, router: Router, command: CreatePipeTransport, socket: BoundSocket, now: float) -> PipeTransport:
+        """A pipe transport that nobody knows yet; see `admit`."""
+        return PipeTransport(
+            TransportId(self._around.entropy.uuid()),
+            router.id,
+            self._around,
+            lambda link: self._make_session(link, router),
+            socket=socket,
+            srtp=command.enable_srtp,
+            rtx=command.enable_rtx,
+            created_at=self.epoch_ms(now),
+        )
+
+    def admit(self, transport: Transport) -> None:
         """Let a new transport be known and reached."""
         self._tables.add(transport)
         self._next_mids[transport.id] = 0
         self._watch(transport.drops, Stream(transport.router_id, transport_id=transport.id))
-        self._around.emit(TransportMade(router_id=transport.router_id, transport_id=transport.id))
+        pipe = isinstance(transport, PipeTransport)
+        self._around.emit(TransportMade(router_id=transport.router_id, transport_id=transport.id, pipe=pipe))
 
-    def _make_session(self, link: WebRtcTransport, router: Router) -> MediaSession:
+    def _make_session(self, link: Transport, router: Router) -> MediaSession:
         around = self._around
 
         def key_frame_wanted(consumer: Consumer, now: float) -> None:
@@ -101,7 +119,7 @@ class Operations:
 
         return MediaSession(link, around.entropy, around.unix_offset, link.drops, key_frame_wanted, key_frame_requested)
 
-    def close_transport(self, transport: WebRtcTransport, reason: CloseReason, now: float) -> None:
+    def close_transport(self, transport: Transport, reason: CloseReason, now: float) -> None:
         """Close a transport, what it carries first."""
         router = self._tables.routers[transport.router_id]
         router.close_session(transport.session, "transport-closed")
@@ -112,7 +130,7 @@ class Operations:
         router.drops.absorb(transport.drops)
         self._around.emit(TransportClosed(router_id=transport.router_id, transport_id=transport.id, reason=reason))
 
-    def give_up(self, transport: WebRtcTransport | None, detail: str, now: float) -> None:
+    def give_up(self, transport: Transport | None, detail: str, now: float) -> None:
         """Tell of a fault, and close the transport that it happened in."""
         router_id = RouterId("") if transport is None else transport.router_id
         transport_id = ABSENT if transport is None else transport.id
@@ -125,8 +143,8 @@ class Operations:
     def produce(
         self,
         router: Router,
-        transport: WebRtcTransport,
-        command: Produce,
+        transport: Transport,
+        command: Produce | ProduceFromPipe,
         now: float,
         born: tuple[ProducerId, int] | None = None,
     ) -> Producer:
@@ -136,15 +154,16 @@ class Operations:
             CommandError: see `make_producer`.
         """
         producer = self.check_producer(router, transport, command, now, born)
-        router.add_producer(producer, transport.session, transport.id)
+        piped = isinstance(transport, PipeTransport)
+        router.add_producer(producer, transport.session, transport.id, piped=piped)
         self._watch(producer.drops, Stream(router.id, producer_id=producer.terms.id))
         return producer
 
     def check_producer(
         self,
         router: Router,
-        transport: WebRtcTransport,
-        command: Produce,
+        transport: Transport,
+        command: Produce | ProduceFromPipe,
         now: float,
         born: tuple[ProducerId, int] | None = None,
     ) -> Producer:
@@ -158,11 +177,19 @@ class Operations:
         mid = str(self._next_mids.get(transport.id, 0))
         return make_consumer(command, producer, transport, self._around.entropy, mid=mid, created_at=self.epoch_ms(now))
 
-    def add_consumer(self, router: Router, transport: WebRtcTransport, consumer: Consumer, now: float) -> None:
+    def negotiate_pipe_consumer(
+        self, router: Router, pipe: PipeTransport, command: ConsumeForPipe, now: float
+    ) -> Consumer:
+        """The same into a pipe; raises what `make_pipe_consumer` does."""
+        producer = router.producer(command.producer_id)
+        return make_pipe_consumer(command, producer, pipe, self._around.entropy, created_at=self.epoch_ms(now))
+
+    def add_consumer(self, router: Router, transport: Transport, consumer: Consumer, now: float) -> None:
         """Let a negotiated consumer flow."""
         self._next_mids[transport.id] += 1
         router.add_consumer(consumer, transport.session, transport.id, now)
-        self._watch(consumer.drops, Stream(router.id, consumer_id=consumer.names.id))
+        for part in consumer.parts:
+            self._watch(part.drops, Stream(router.id, consumer_id=consumer.names.id))
         self.follow_producer(router, consumer.names.producer_id)
 
     def follow_producer(self, router: Router, producer_id: ProducerId) -> None:

@@ -16,6 +16,8 @@ from labsfu.core.forwarding.router import Router
 from labsfu.core.operations import Operations
 from labsfu.core.showing import show_consumer, show_producer
 from labsfu.core.tables import Tables
+from labsfu.core.transport.base import Transport
+from labsfu.core.transport.pipe import PipeTransport
 from labsfu.core.transport.webrtc import WebRtcTransport
 from labsfu.errors import Conflict, InvalidValue, NotFound
 from labsfu.wire import commands
@@ -51,8 +53,9 @@ class Standalone:
         self._tables = tables
         self._operations = operations
         self._entropy = entropy
-        self._pending: dict[ProducerId, PendingProducer] = {}
-        self._own: dict[str, TransportId] = {}
+        # By router and id: an id is there once more in each router that its producer is piped to.
+        self._pending: dict[tuple[RouterId, ProducerId], PendingProducer] = {}
+        self._own: dict[tuple[RouterId, ProducerId | ConsumerId], TransportId] = {}
 
     def pending_of(self, router: Router) -> list[PendingProducer]:
         """The producers of a router that are only a transport yet."""
@@ -77,9 +80,9 @@ class Standalone:
             # Negotiated first on the transport that nobody knows: a refusal leaves nothing.
             self._operations.check_producer(router, transport, _produce(pending, *media), now)
         self._operations.admit(transport)
-        self._own[pending.id] = transport.id
+        self._own[router.id, pending.id] = transport.id
         if media is None:
-            self._pending[pending.id] = pending
+            self._pending[router.id, pending.id] = pending
             return _show_pending(pending)
         return self._complete(router, pending, media, now)
 
@@ -89,13 +92,13 @@ class Standalone:
         producer = self._operations.produce(
             router, pending.transport, _produce(pending, *media), now, (pending.id, pending.created_at)
         )
-        self._pending.pop(pending.id, None)
+        self._pending.pop((router.id, pending.id), None)
         return show_producer(router, producer, pending.transport)
 
     def update_producer(self, router: Router, command: commands.UpdateProducer, now: float) -> ProducerPayload:
         """Complete a producer, or change one that is complete."""
-        pending = self._pending.get(command.producer_id)
-        if pending is not None and pending.router_id == router.id:
+        pending = self._pending.get((router.id, command.producer_id))
+        if pending is not None:
             return self._update_pending(router, pending, command, now)
         producer = router.producer(command.producer_id)
         _check_same_media(producer, _media(command))
@@ -126,21 +129,25 @@ class Standalone:
         if media is not None:
             kind, parameters = media
             return self._complete(router, changed, (kind, _with_encodings(parameters, command.encodings)), now)
-        self._pending[pending.id] = changed
+        self._pending[router.id, pending.id] = changed
         return _show_pending(changed)
 
     def producer(self, router: Router, id_: ProducerId) -> ProducerPayload:
         """Show a producer, complete or not."""
-        pending = self._pending.get(id_)
-        if pending is not None and pending.router_id == router.id:
+        pending = self._pending.get((router.id, id_))
+        if pending is not None:
             return _show_pending(pending)
         producer = router.producer(id_)
         return show_producer(router, producer, self._tables.transports[router.producers[id_][2]])
 
-    def find_producer(self, router: Router, id_: ProducerId) -> tuple[Producer | None, WebRtcTransport]:
+    def is_pending(self, router: Router, id_: ProducerId) -> bool:
+        """Whether it is a producer that is only a transport yet."""
+        return (router.id, id_) in self._pending
+
+    def find_producer(self, router: Router, id_: ProducerId) -> tuple[Producer | None, Transport]:
         """A producer (None: it is only a transport yet) and its transport; raises NotFound."""
-        pending = self._pending.get(id_)
-        if pending is not None and pending.router_id == router.id:
+        pending = self._pending.get((router.id, id_))
+        if pending is not None:
             return None, pending.transport
         return router.producer(id_), self._tables.transports[router.producers[id_][2]]
 
@@ -155,16 +162,16 @@ class Standalone:
 
     def set_paused(self, router: Router, id_: ProducerId, paused: bool) -> bool:
         """Pause or resume a producer that is only a transport yet; False when it is none of these."""
-        pending = self._pending.get(id_)
-        if pending is None or pending.router_id != router.id:
+        pending = self._pending.get((router.id, id_))
+        if pending is None:
             return False
-        self._pending[id_] = replace(pending, paused=paused)
+        self._pending[router.id, id_] = replace(pending, paused=paused)
         return True
 
     def close_pending(self, router: Router, id_: ProducerId, now: float) -> bool:
         """Close a producer that is only a transport yet; False when it is none of these."""
-        pending = self._pending.get(id_)
-        if pending is None or pending.router_id != router.id:
+        pending = self._pending.get((router.id, id_))
+        if pending is None:
             return False
         self._operations.close_transport(pending.transport, "asked", now)
         return True
@@ -173,8 +180,8 @@ class Standalone:
 
     def create_consumer(self, router: Router, command: commands.CreateConsumer, now: float) -> ConsumerPayload:
         """Make a consumer."""
-        pending = self._pending.get(command.producer_id)
-        if pending is not None and pending.router_id == router.id:
+        pending = self._pending.get((router.id, command.producer_id))
+        if pending is not None:
             raise Conflict(f"producer '{command.producer_id}' sends nothing yet", slug="producer-incomplete")
         transport = self._operations.new_transport(router)
         consume = commands.Consume(
@@ -190,7 +197,7 @@ class Standalone:
         consumer = self._operations.negotiate_consumer(router, transport, consume, now)
         consumer.priority = command.priority
         self._operations.admit(transport)
-        self._own[consumer.names.id] = transport.id
+        self._own[router.id, consumer.names.id] = transport.id
         self._operations.add_consumer(router, transport, consumer, now)
         return self.consumer(router, consumer.names.id)
 
@@ -237,29 +244,32 @@ class Standalone:
 
     def _own_transport(self, router: Router, kind: str, id_: ProducerId | ConsumerId) -> WebRtcTransport:
         """The transport of a producer or consumer that shares it with nobody."""
-        known = id_ in self._pending or id_ in (router.producers if kind == "producer" else router.consumers)
-        transport = self._tables.transports.get(self._own[id_]) if known and id_ in self._own else None
-        if transport is not None and transport.router_id == router.id:
+        media = router.producers.get(ProducerId(id_)) if kind == "producer" else router.consumers.get(ConsumerId(id_))
+        if media is None and (kind == "consumer" or (router.id, id_) not in self._pending):
+            raise NotFound.of(kind, id_)
+        own = self._own.get((router.id, id_))
+        transport = None if own is None else self._tables.transports.get(own)
+        if isinstance(transport, WebRtcTransport):
             return transport
-        if known and transport is None:
-            raise Conflict(f"{kind} '{id_}' shares the transport of its participant", slug="transport-shared")
-        raise NotFound.of(kind, id_)
+        piped = media is not None and isinstance(self._tables.transports[media[2]], PipeTransport)
+        said = "goes over a pipe" if piped else "shares the transport of its participant"
+        raise Conflict(f"{kind} '{id_}' {said}", slug="transport-shared")
 
     def follow(self, event: EngineEvent, now: float) -> None:
         """Keep in step with what was closed: a transport of one's own goes with what it carried."""
         match event:
             case ProducerClosed():
-                self._end(event.producer_id, now)
+                self._end((event.router_id, event.producer_id), now)
             case ConsumerClosed():
-                self._end(event.consumer_id, now)
+                self._end((event.router_id, event.consumer_id), now)
             case TransportClosed():
-                for id_ in [id_ for id_, p in self._pending.items() if p.transport.id == event.transport_id]:
-                    del self._pending[id_], self._own[id_]
+                for key in [key for key, p in self._pending.items() if p.transport.id == event.transport_id]:
+                    del self._pending[key], self._own[key]
             case _:
                 pass
 
-    def _end(self, id_: ProducerId | ConsumerId, now: float) -> None:
-        transport_id = self._own.pop(id_, None)
+    def _end(self, key: tuple[RouterId, ProducerId | ConsumerId], now: float) -> None:
+        transport_id = self._own.pop(key, None)
         transport = None if transport_id is None else self._tables.transports.get(transport_id)
         if transport is not None and transport.router_id in self._tables.routers:
             self._operations.close_transport(transport, "asked", now)

@@ -1,10 +1,12 @@
-"""Where an engine finds its things: routers and transports by id, transports by ufrag, address and deadline."""
+"""Where an engine finds its things: routers and transports by id, transports by ufrag, address, socket and deadline."""
 
 from __future__ import annotations
 
 from labsfu.core.forwarding.router import Router
-from labsfu.core.outputs import Address
+from labsfu.core.outputs import Address, SocketId
 from labsfu.core.timers import Timers
+from labsfu.core.transport.base import Transport
+from labsfu.core.transport.pipe import PipeTransport
 from labsfu.core.transport.webrtc import WebRtcTransport
 from labsfu.errors import NotFound
 from labsfu.wire.ids import RouterId, TransportId
@@ -15,10 +17,11 @@ class Tables:
 
     def __init__(self) -> None:
         self.routers: dict[RouterId, Router] = {}
-        self.transports: dict[TransportId, WebRtcTransport] = {}
+        self.transports: dict[TransportId, Transport] = {}
         self.by_ufrag: dict[str, WebRtcTransport] = {}
         self.by_address: dict[Address, WebRtcTransport] = {}
-        self.timers: Timers[WebRtcTransport] = Timers()
+        self.by_socket: dict[SocketId, PipeTransport] = {}
+        self.timers: Timers[Transport] = Timers()
         self.router_timers: Timers[Router] = Timers()
         self._followed: dict[TransportId, tuple[tuple[str, ...], tuple[Address, ...]]] = {}
 
@@ -34,27 +37,45 @@ class Tables:
         self.router_timers.forget(router)
 
     def transport(self, router_id: RouterId, id_: TransportId) -> WebRtcTransport:
-        """A transport of a router, or NotFound."""
+        """A WebRTC transport of a router, or NotFound."""
         self.router(router_id)
         transport = self.transports.get(id_)
-        if transport is None or transport.router_id != router_id:
+        if not isinstance(transport, WebRtcTransport) or transport.router_id != router_id:
             raise NotFound.of("transport", id_)
         return transport
 
-    def of_router(self, id_: RouterId) -> list[WebRtcTransport]:
+    def pipe(self, router_id: RouterId, id_: TransportId) -> PipeTransport:
+        """A pipe transport of a router, or NotFound."""
+        self.router(router_id)
+        transport = self.transports.get(id_)
+        if not isinstance(transport, PipeTransport) or transport.router_id != router_id:
+            raise NotFound.of("pipe transport", id_)
+        return transport
+
+    def pipes(self, id_: RouterId) -> list[PipeTransport]:
+        """The pipe transports of a router."""
+        return [transport for transport in self.of_router(id_) if isinstance(transport, PipeTransport)]
+
+    def of_router(self, id_: RouterId) -> list[Transport]:
         """All transports of a router."""
         return [transport for transport in self.transports.values() if transport.router_id == id_]
 
-    def add(self, transport: WebRtcTransport) -> None:
+    def add(self, transport: Transport) -> None:
         """Take in a transport."""
         self.transports[transport.id] = transport
+        if isinstance(transport, PipeTransport):
+            self.by_socket[transport.socket.id] = transport
         self.follow(transport)
 
-    def follow(self, transport: WebRtcTransport) -> None:
-        """Bring the tables up to date with what changed in a transport: ufrags, addresses, deadline."""
+    def follow(self, transport: Transport) -> None:
+        """Bring the tables up to date with what changed in a transport: deadline, ufrags and addresses."""
         if transport.id not in self.transports:
             return
         self.timers.schedule(transport, transport.deadline())
+        if isinstance(transport, WebRtcTransport):
+            self._follow_names(transport)
+
+    def _follow_names(self, transport: WebRtcTransport) -> None:
         now = transport.ufrags, tuple(transport.addresses)
         before = self._followed.get(transport.id)
         if now == before:
@@ -67,10 +88,14 @@ class Tables:
             self.by_address[address] = transport
         self._followed[transport.id] = now
 
-    def remove(self, transport: WebRtcTransport) -> None:
+    def remove(self, transport: Transport) -> None:
         """Forget a transport everywhere."""
         self.transports.pop(transport.id, None)
         self.timers.forget(transport)
+        if isinstance(transport, PipeTransport):
+            self.by_socket.pop(transport.socket.id, None)
+        if not isinstance(transport, WebRtcTransport):
+            return
         before = self._followed.pop(transport.id, None)
         if before is not None:
             self._forget(transport, *before)

@@ -18,11 +18,13 @@ _FIRST_FREE_FOR_ALL = 1024
 
 
 def check(patient: Patient) -> Iterator[Finding]:
-    """One line for HTTP, one for each media address."""
+    """One line for HTTP, one for each media address and worker; where any free port will do, one for each address."""
     config = patient.config
     yield _check_http(config)
-    for address in config.media.addresses:
-        yield _check_media(config, address)
+    workers = max(config.worker_count, 1) if config.media.port else 1
+    for place in range(workers):
+        for address in config.media.addresses:
+            yield _check_media(config, address, config.media.of_worker(place).port)
 
 
 def _check_http(config: Config) -> Finding:
@@ -44,8 +46,7 @@ def _check_http(config: Config) -> Finding:
     return ok("HTTP port", f"{where} is free" if config.port else "any free one is taken")
 
 
-def _check_media(config: Config, address: str) -> Finding:
-    port = config.media.port
+def _check_media(config: Config, address: str, port: int) -> Finding:
     where = f"udp {_show(address, port)}"
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:

@@ -16,5 +16,7 @@ def check(patient: Patient) -> Iterator[Finding]:
     addresses = ", ".join(config.media.addresses)
     scheme = "http" if config.cert is None else "https"
     port = config.port or "any free port"
-    media = config.media.port or "any free port"
+    media: int | str = config.media.port or "any free port"
+    if config.media.port and config.worker_count > 1:
+        media = f"{media} to {config.media.of_worker(config.worker_count - 1).port}"
     yield ok("settings", f"{scheme} on {config.host} port {port}, media on {addresses} port {media}")

@@ -23,16 +23,20 @@ class Directory:
 
     Attributes:
         rooms_in_making: rooms whose routers are on their way.
+        routers: the rooms that live on each.
+        producers: by the router where they come in and their id, since a piped one has its id on several.
+        now: when something happened last.
     """
 
     def __init__(self, *, participant_grace: float, room_grace: float, limits: Limits) -> None:
         self.limits = limits
         self.rooms_in_making = 0
+        self.now = 0.0
         self.rooms: dict[RoomId, Room] = {}
         self.routers: dict[RouterId, Room] = {}
         self.connections: dict[ConnectionId, Participant] = {}
         self.transports: dict[TransportId, tuple[Participant, TransportSide]] = {}
-        self.producers: dict[ProducerId, Producer] = {}
+        self.producers: dict[tuple[RouterId, ProducerId], Producer] = {}
         self.consumers: dict[ConsumerId, Consumer] = {}
         self.unadopted = Unadopted()
         self.lost: Grace[Participant] = Grace(participant_grace)
@@ -67,10 +71,23 @@ class Directory:
             raise Conflict(f"there are {limit} rooms, and may be no more", slug="too-many-rooms")
 
     def check_room_for_participant(self) -> None:
-        """Raise Conflict if one more participant is too many."""
+        """Raise Conflict if one more participant is too many; those of other servers do not count."""
         limit = self.limits.participants
-        if sum(len(room.participants) for room in self.rooms.values()) >= limit:
+        everyone = (participant for room in self.rooms.values() for participant in room.participants.values())
+        if sum(not participant.remote for participant in everyone) >= limit:
             raise Conflict(f"there are {limit} participants, and may be no more", slug="too-many-participants")
+
+    def adopt(self, producer: Producer) -> None:
+        """A producer is there: of its owner, and of the room."""
+        self.producers[producer.router_id, producer.id] = producer
+        producer.owner.producers[producer.id] = producer.owner.room.producers[producer.id] = producer
+
+    def forget(self, producer: Producer) -> None:
+        """A producer is gone."""
+        producer.ended = True
+        self.producers.pop((producer.router_id, producer.id), None)
+        producer.owner.producers.pop(producer.id, None)
+        producer.owner.room.producers.pop(producer.id, None)
 
     @staticmethod
     def check_alive(participant: Participant) -> None:

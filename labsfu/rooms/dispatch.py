@@ -12,6 +12,7 @@ from labsfu.rooms.directory import Directory
 from labsfu.rooms.measuring import stats_for
 from labsfu.rooms.notices import Notices
 from labsfu.rooms.participant import Participant
+from labsfu.rooms.piping import Piping
 from labsfu.rooms.receiving import Receiving
 from labsfu.rooms.sending import Sending, transport_of
 from labsfu.rooms.speaking import follow_speaker
@@ -41,12 +42,12 @@ _StreamRequest: TypeAlias = (
 class Dispatch:
     """Carries out what clients ask."""
 
-    def __init__(self, directory: Directory, notices: Notices, closing: Closing) -> None:
+    def __init__(self, directory: Directory, notices: Notices, closing: Closing, piping: Piping) -> None:
         self._directory = directory
         self._notices = notices
         self._closing = closing
         self._sending = Sending(directory, notices, closing)
-        self._receiving = Receiving(directory, closing)
+        self._receiving = Receiving(directory, closing, piping)
 
     def receive(self, connection: ConnectionId, message: wire.ClientMessage, now: float) -> Flow[None]:
         """Carry out one message. Refusals are told to the client; a connection that is nobody's is ignored."""
@@ -127,7 +128,7 @@ class Dispatch:
     @staticmethod
     def _connect(participant: Participant, side: TransportSide, dtls_parameters: DtlsParameters) -> Flow[None]:
         command = commands.ConnectWebRtcTransport(
-            router_id=participant.room.router_id,
+            router_id=participant.router_id,
             transport_id=transport_of(participant, side),
             dtls_parameters=dtls_parameters,
         )
@@ -136,7 +137,7 @@ class Dispatch:
     @staticmethod
     def _restart_ice(participant: Participant, message: wire.RestartIceRequest) -> Flow[wire.IceRestarted]:
         command = commands.RestartIce(
-            router_id=participant.room.router_id, transport_id=transport_of(participant, message.transport)
+            router_id=participant.router_id, transport_id=transport_of(participant, message.transport)
         )
         restarted = yield from ask(command, commands.IceRestarted)
         options = participant.transports.get(message.transport)

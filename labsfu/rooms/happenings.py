@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import TypeAlias
+
 from labsfu.rooms.closing import Closing
 from labsfu.rooms.directory import Directory
 from labsfu.rooms.notices import Notices, producer_flow
@@ -11,9 +14,14 @@ from labsfu.wire import events
 from labsfu.wire import socket as wire
 from labsfu.wire.ids import ConsumerId, ProducerId, RouterId, TransportId
 
+_OfProducer: TypeAlias = events.ProducerClosed | events.ProducerPaused | events.ProducerResumed | events.ProducerScored
+
 
 class Happenings:
-    """Applies the engine's events. One that repeats what rooms asked for themselves finds nothing to do."""
+    """Applies the engine's events. One that repeats what rooms asked for themselves finds nothing to do.
+
+    A producer that is piped has its id on several routers: what is said of the copies is not said of it.
+    """
 
     def __init__(self, directory: Directory, notices: Notices, closing: Closing) -> None:
         self._directory = directory
@@ -26,24 +34,24 @@ class Happenings:
             case events.ConsumerClosed():
                 self._consumer_closed(event.consumer_id, event.reason)
             case events.ProducerClosed():
-                self._producer_closed(event.producer_id)
+                self._producer_closed(event)
             case events.TransportClosed():
                 self._transport_closed(event.transport_id)
             case events.RouterClosed():
-                self._router_closed(event.router_id)
+                self._router_closed(event)
             case events.ProducerPaused() | events.ProducerResumed():
-                self._producer_flow(event.producer_id, paused=isinstance(event, events.ProducerPaused))
+                self._producer_flow(event, paused=isinstance(event, events.ProducerPaused))
             case events.ConsumerPaused() | events.ConsumerResumed():
                 self._consumer_flow(event.consumer_id, paused=isinstance(event, events.ConsumerPaused))
             case events.ConsumerLayersChanged():
                 signal = wire.ConsumerLayersChanged(id=event.consumer_id, layers=event.layers, reason=event.reason)
-                self._news(self._directory.consumers.get(event.consumer_id), signal)
+                self._news(self._directory.consumers.get(event.consumer_id), event.consumer_id, signal)
             case events.ConsumerScored():
                 score = wire.ConsumerScore(id=event.consumer_id, score=event.score)
-                self._news(self._directory.consumers.get(event.consumer_id), score)
+                self._news(self._directory.consumers.get(event.consumer_id), event.consumer_id, score)
             case events.ProducerScored():
-                scores = wire.ProducerScore(id=event.producer_id, score=event.score)
-                self._news(self._directory.producers.get(event.producer_id), scores)
+                scores, name = wire.ProducerScore(id=event.producer_id, score=event.score), _name(event)
+                self._news(self._directory.producers.get(name), name, scores)
             case events.AudioLevels() | events.ActiveSpeaker():
                 self._heard(event)
             case _:
@@ -56,14 +64,16 @@ class Happenings:
         else:
             self._closing.end_consumer(consumer, reason)
 
-    def _producer_closed(self, producer_id: ProducerId) -> None:
-        producer = self._directory.producers.get(producer_id)
+    def _producer_closed(self, event: events.ProducerClosed) -> None:
+        producer = self._directory.producers.get(_name(event))
         if producer is None:
-            self._directory.unadopted.end(producer_id)
+            self._directory.unadopted.end(_name(event))
             return
         self._closing.end_producer(producer)
-        removed = wire.ProducerRemoved(participant_id=producer.owner.id, producer_id=producer.id)
-        self._notices.tell(producer.owner, removed)
+        owner = producer.owner
+        self._notices.tell(owner, wire.ProducerRemoved(participant_id=owner.id, producer_id=producer.id))
+        if owner.remote and not owner.producers:
+            self._closing.end_participant(owner, self._directory.now, "pipe-closed")
 
     def _transport_closed(self, transport_id: TransportId) -> None:
         found = self._directory.transports.pop(transport_id, None)
@@ -73,15 +83,15 @@ class Happenings:
         participant, side = found
         del participant.transports[side]
 
-    def _router_closed(self, router_id: RouterId) -> None:
-        room = self._directory.routers.get(router_id)
+    def _router_closed(self, event: events.RouterClosed) -> None:
+        room = self._directory.routers.get(event.router_id)
         if room is None:
-            self._directory.unadopted.end(router_id)
+            self._directory.unadopted.end(event.router_id)
         else:
-            self._closing.close_room(room, "router-closed")
+            self._closing.end_router(room, event, self._directory.now)
 
-    def _producer_flow(self, producer_id: ProducerId, *, paused: bool) -> None:
-        producer = self._directory.producers.get(producer_id)
+    def _producer_flow(self, event: events.ProducerPaused | events.ProducerResumed, *, paused: bool) -> None:
+        producer = self._directory.producers.get(_name(event))
         if producer is not None and producer.paused != paused:
             producer.paused = paused
             self._notices.tell_room(producer.owner.room, producer_flow(producer))
@@ -102,10 +112,14 @@ class Happenings:
         else:
             on_speaker(room, self._notices, event)
 
-    def _news(self, stream: Producer | Consumer | None, news: News) -> None:
+    def _news(self, stream: Producer | Consumer | None, name: Hashable, news: News) -> None:
         """Tell the owner; of a stream that nobody has adopted yet it is kept for who will."""
         if stream is None:
-            self._directory.unadopted.hear(news.id, news)
+            self._directory.unadopted.hear(name, news)
             return
         stream.news[type(news)] = news
         self._notices.tell(stream.owner, news)
+
+
+def _name(event: _OfProducer) -> tuple[RouterId, ProducerId]:
+    return event.router_id, event.producer_id

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from labsfu.errors import CommandError, Conflict
+from labsfu.errors import CommandError, Conflict, NotFound
 from labsfu.rooms.directory import Directory
 from labsfu.rooms.notices import REPLACED, Notices, producer_added, screen_started
 from labsfu.rooms.participant import SIDES, Participant
 from labsfu.rooms.speaking import tell_present_speaker
+from labsfu.rooms.spreading import Spreading
 from labsfu.rooms.wishes import ConnectionId, Flow, ask, ask_to_close
 from labsfu.wire import commands, events
 from labsfu.wire import socket as wire
@@ -18,17 +19,21 @@ from labsfu.wire.transport import TransportOptions
 class Joining:
     """Connects sockets to participants."""
 
-    def __init__(self, directory: Directory, notices: Notices) -> None:
+    def __init__(self, directory: Directory, notices: Notices, spreading: Spreading) -> None:
         self._directory = directory
         self._notices = notices
+        self._spreading = spreading
 
     def connect(self, connection: ConnectionId, participant: Participant) -> Flow[wire.Init]:
         """Make the transports that are missing, then join: `Init`, subscription and what exists, in one step.
 
         Raises:
-            NotFound: the room or the participant ended meanwhile; nothing of it is left.
-            CommandError: the worker refused a transport; the other one is closed again.
+            NotFound: the room or the participant ended meanwhile; nothing of it is left. Or it is on another server.
+            CommandError: the worker refused a router, or a transport; the other transport is closed again.
         """
+        if participant.remote:
+            raise NotFound(f"participant '{participant.id}' is on another server", slug="participant-not-found")
+        yield from self._spreading.seat(participant)
         while missing := [side for side in SIDES if side not in participant.transports]:
             yield from self._make_transports(participant, missing)
         replaced = participant.connection
@@ -54,7 +59,7 @@ class Joining:
         return init
 
     def _make_transports(self, participant: Participant, missing: list[TransportSide]) -> Flow[None]:
-        command = commands.CreateWebRtcTransport(router_id=participant.room.router_id)
+        command = commands.CreateWebRtcTransport(router_id=participant.router_id)
         made: dict[TransportSide, TransportOptions] = {}
         with self._directory.unadopted.watch():
             try:
@@ -85,7 +90,7 @@ class Joining:
 
     @staticmethod
     def _undo(participant: Participant, made: list[TransportOptions]) -> Flow[None]:
-        router_id = participant.room.router_id
+        router_id = participant.router_id
         ids: list[TransportId] = [options.id for options in made]
         return ask_to_close(commands.CloseTransport(router_id=router_id, transport_id=id_) for id_ in ids)
 

@@ -11,7 +11,7 @@ from labsfu.wire import socket as wire
 def stats_for(participant: Participant, request: wire.GetStats) -> Flow[wire.Stats]:
     """The stats of its transports, producers and consumers, as far as they are there."""
     command = commands.GetStats(
-        router_id=participant.room.router_id,
+        router_id=participant.router_id,
         transport_ids=tuple(options.id for options in participant.transports.values()),
         producer_ids=tuple(participant.producers),
         consumer_ids=tuple(participant.consumers),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from labsfu.rooms.participant import Consumer, Participant, Producer
 from labsfu.rooms.room import Room
-from labsfu.rooms.wishes import ConnectionId, Hangup, Publish, Tell, Wish
+from labsfu.rooms.wishes import ConnectionId, Hangup, Order, Publish, Tell, Wish
 from labsfu.wire import socket as wire
 from labsfu.wire.base import ABSENT, Absent
+from labsfu.wire.commands import RouterCommand
 from labsfu.wire.events import ParticipantUpdated, RoomEvent, SocketClosed, SocketCloseReason
 
 NORMAL = 1000
 REPLACED = 4001
+WORKER_DIED = 4010
 
 
 class Notices:
@@ -52,6 +54,10 @@ class Notices:
     def hang_up(self, connection: ConnectionId, code: int, reason: str) -> None:
         """Close a socket once it was told everything."""
         self._wishes.append(Hangup(connection, code, reason))
+
+    def order(self, command: RouterCommand) -> None:
+        """Have a command carried out, without waiting for it."""
+        self._wishes.append(Order(command))
 
     def publish(self, event: RoomEvent) -> None:
         """Let whoever watches know what happened."""

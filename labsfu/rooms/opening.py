@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from labsfu.errors import CommandError, Conflict, Unavailable
+from labsfu.errors import CommandError, Conflict
 from labsfu.rooms.closing import Closing
 from labsfu.rooms.directory import Directory
 from labsfu.rooms.joining import Joining
@@ -13,7 +13,8 @@ from labsfu.rooms.notices import Notices
 from labsfu.rooms.participant import Participant
 from labsfu.rooms.rights import DEFAULT_SIZE, check_size
 from labsfu.rooms.room import Room
-from labsfu.rooms.wishes import ConnectionId, Flow, ask, ask_to_close
+from labsfu.rooms.spreading import Spreading
+from labsfu.rooms.wishes import ConnectionId, Flow, ask_to_close
 from labsfu.wire import commands, events
 from labsfu.wire import socket as wire
 from labsfu.wire.ids import ParticipantId, RoomId
@@ -47,6 +48,7 @@ class Opening:
         notices: where events go.
         closing: undoes what cannot be finished.
         joining: connects sockets.
+        spreading: makes routers.
         new_id: makes UUIDs.
         epoch_at_zero: epoch milliseconds at which `now` was 0.
     """
@@ -57,6 +59,7 @@ class Opening:
         notices: Notices,
         closing: Closing,
         joining: Joining,
+        spreading: Spreading,
         *,
         new_id: Callable[[], str],
         epoch_at_zero: int,
@@ -65,6 +68,7 @@ class Opening:
         self._notices = notices
         self._closing = closing
         self._joining = joining
+        self._spreading = spreading
         self._new_id = new_id
         self._epoch_at_zero = epoch_at_zero
 
@@ -88,7 +92,7 @@ class Opening:
         if room_id in self._directory.rooms:
             yield from ask_to_close([commands.CloseRouter(router_id=made.router_id)])
             return None
-        room = Room(room_id, plan.type, size, made.router_id, made.rtp_capabilities, self._epoch(now))
+        room = Room(room_id, plan.type, size, [made.router_id], made.rtp_capabilities, self._epoch(now))
         self._directory.rooms[room_id] = room
         self._directory.routers[made.router_id] = room
         self._directory.empty.begin(room, now)
@@ -101,13 +105,9 @@ class Opening:
         directory.check_room_for_room()
         directory.rooms_in_making += 1
         try:
-            with directory.unadopted.watch():
-                made = yield from ask(commands.CreateRouter(participant_count=size), commands.RouterCreated)
-                if directory.unadopted.has_ended(made.router_id):
-                    raise Unavailable(f"router '{made.router_id}' closed while it was made", slug="router-closed")
+            return (yield from self._spreading.router(size))
         finally:
             directory.rooms_in_making -= 1
-        return made
 
     def participant(self, room: Room, plan: ParticipantPlan, now: float) -> Participant:
         """Seat a participant, without a socket yet.
@@ -147,8 +147,9 @@ class Opening:
         try:
             if participant is None:
                 participant = self.participant(room, plan, now)
-            elif participant.type is not plan.type:
-                detail = f"participant '{plan.id}' exists as {participant.type}, not {plan.type}"
+            elif participant.remote or participant.type is not plan.type:
+                known = "one of another server" if participant.remote else participant.type
+                detail = f"participant '{plan.id}' exists as {known}, not {plan.type}"
                 raise Conflict(detail, slug="participant-type-differs")
             return (yield from self._joining.connect(connection, participant))
         except CommandError:

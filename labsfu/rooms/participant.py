@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from labsfu.rooms.wishes import ConnectionId
 from labsfu.wire import socket as wire
-from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId
+from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RouterId
 from labsfu.wire.payloads import ParticipantPayload, ParticipantType
 from labsfu.wire.rtp import MediaKind, RtpCapabilities
 from labsfu.wire.socket import TransportSide
@@ -22,6 +22,8 @@ News: TypeAlias = wire.ConsumerLayersChanged | wire.ConsumerScore | wire.Produce
 NewsBook: TypeAlias = dict[type[News], News]
 """The last of each kind."""
 
+NO_ROUTER = RouterId("")
+
 SIDES: tuple[TransportSide, TransportSide] = ("producer", "consumer")
 
 
@@ -30,11 +32,13 @@ class Producer:
     """A stream that somebody sends.
 
     Attributes:
+        router_id: where it comes in; on other routers there may be copies of it, with the same id.
         news: what its owner was told, or is told on coming back.
     """
 
     id: ProducerId
     owner: Participant
+    router_id: RouterId
     kind: MediaKind
     paused: bool
     consumers: dict[ConsumerId, Consumer] = field(default_factory=dict)
@@ -64,6 +68,8 @@ class Participant:
 
     Attributes:
         created_at: epoch milliseconds.
+        remote: it is on another server; what it sends comes over pipes, and it is told nothing.
+        router_id: where its transports are, from its first connection on; empty before. A remote one has none.
         connection: the socket that this one is told things over; None before the first and after a lost one.
         announced: the others know of this one, since the first connection.
         rtp_capabilities: what it can receive, once it said so.
@@ -78,6 +84,8 @@ class Participant:
     display_name: str
     share_screen: bool
     created_at: int
+    remote: bool = False
+    router_id: RouterId = NO_ROUTER
     connection: ConnectionId | None = None
     announced: bool = False
     rtp_capabilities: RtpCapabilities | None = None
@@ -99,7 +107,8 @@ class Participant:
             type=self.type,
             display_name=self.display_name,
             share_screen=self.share_screen,
-            connected=self.connection is not None,
+            remote=self.remote,
+            connected=self.remote or self.connection is not None,
             producer_ids=tuple(self.producers),
             consumer_ids=tuple(self.consumers),
             created_at=self.created_at,

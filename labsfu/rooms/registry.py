@@ -16,15 +16,20 @@ from labsfu.rooms.joining import Joining
 from labsfu.rooms.limits import Limits
 from labsfu.rooms.notices import Notices
 from labsfu.rooms.opening import Opening, ParticipantPlan, RoomPlan
+from labsfu.rooms.pipe_book import PipeBook
+from labsfu.rooms.piping import Piping
+from labsfu.rooms.remote import RemotePeople
 from labsfu.rooms.speaking import Speaking
+from labsfu.rooms.spreading import Spreading
 from labsfu.rooms.wishes import ConnectionId, Flow, Wish, ask_to_close
 from labsfu.wire import commands
 from labsfu.wire import socket as wire
 from labsfu.wire.base import ABSENT
 from labsfu.wire.events import EngineEvent, SocketCloseReason
-from labsfu.wire.ids import ParticipantId, RoomId
+from labsfu.wire.ids import ParticipantId, ProducerId, RoomId, RouterId
 from labsfu.wire.observers import RoomActiveSpeakerPayload, RoomAudioLevelPayload
 from labsfu.wire.payloads import ParticipantPayload, RoomPayload
+from labsfu.wire.pipe import PipeProducerPayload, PipeProducerToLocalRouterPayload
 
 
 class Rooms:
@@ -35,6 +40,7 @@ class Rooms:
         epoch_at_zero: epoch milliseconds at which `now` was 0.
         participant_grace: seconds a participant outlives its lost socket.
         room_grace: seconds an empty room lives on.
+        router_capacity: participants on one router of a room; further ones get another.
         limits: how much there may be.
     """
 
@@ -45,18 +51,29 @@ class Rooms:
         epoch_at_zero: int,
         participant_grace: float = 10,
         room_grace: float = 30,
+        router_capacity: int = 100,
         limits: Limits | None = None,
     ) -> None:
         self._directory = Directory(
             participant_grace=participant_grace, room_grace=room_grace, limits=limits or Limits()
         )
         self._notices = Notices()
-        self._closing = Closing(self._directory, self._notices)
-        self._joining = Joining(self._directory, self._notices)
+        pipes = PipeBook()
+        self._closing = Closing(self._directory, self._notices, pipes)
+        self._remote = RemotePeople(self._directory, self._notices, self._closing, epoch_at_zero=epoch_at_zero)
+        self._piping = Piping(self._directory, self._notices, pipes, self._remote)
+        spreading = Spreading(self._directory, self._notices, capacity=router_capacity)
+        self._joining = Joining(self._directory, self._notices, spreading)
         self._opening = Opening(
-            self._directory, self._notices, self._closing, self._joining, new_id=new_id, epoch_at_zero=epoch_at_zero
+            self._directory,
+            self._notices,
+            self._closing,
+            self._joining,
+            spreading,
+            new_id=new_id,
+            epoch_at_zero=epoch_at_zero,
         )
-        self._dispatch = Dispatch(self._directory, self._notices, self._closing)
+        self._dispatch = Dispatch(self._directory, self._notices, self._closing, self._piping)
         self._happenings = Happenings(self._directory, self._notices, self._closing)
         self._speaking = Speaking(self._directory)
 
@@ -120,6 +137,33 @@ class Rooms:
         rooms = self._directory.rooms.values()
         return len(rooms), sum(len(room.participants) for room in rooms)
 
+    # ------------------------------------------------------------------ pipes
+
+    def pipe_producer(
+        self, source_router_id: RouterId, producer_id: ProducerId, destination_router_id: RouterId
+    ) -> Flow[PipeProducerToLocalRouterPayload]:
+        """Have a producer of one router be on another; asking again is answered with what there is.
+
+        On a router of another room its participant becomes a remote one there, as with `produce_from_pipe`.
+
+        Raises:
+            NotFound: no such router or producer.
+            Conflict: `pipe-to-itself`, `producer-exists`, `producer-incomplete`, `pipe-closed`, and those of
+                `produce_from_pipe`.
+            CommandError: the worker's refusal; nothing is left of what was made for this.
+        """
+        copy = yield from self._piping.pipe(source_router_id, producer_id, destination_router_id)
+        return copy.payload()
+
+    def produce_from_pipe(self, command: commands.ProduceFromPipe) -> Flow[PipeProducerPayload]:
+        """Make a producer of what comes over a pipe; on a router of a room its participant is a remote one of the room.
+
+        Raises:
+            Conflict: `participant-exists` (it is there with a socket), `producer-exists`, `producer-closed`.
+            CommandError: the worker's refusal.
+        """
+        return self._remote.produce(command)
+
     # ------------------------------------------------------------------ sockets
 
     def connect(self, connection: ConnectionId, room_id: RoomId, participant_id: ParticipantId) -> Flow[wire.Init]:
@@ -164,9 +208,11 @@ class Rooms:
 
     # ------------------------------------------------------------------ engine and time
 
-    def on_event(self, event: EngineEvent) -> None:
+    def on_event(self, event: EngineEvent, now: float) -> None:
         """Take an event of the media engine in."""
+        self._directory.now = now
         self._happenings.on_event(event)
+        self._piping.upkeep.on_event(event)
 
     def drain(self) -> list[Wish]:
         """What must be told, in order, since the last time."""

@@ -1,7 +1,8 @@
-"""One room: its participants, its seats, its router."""
+"""One room: its participants, its seats, its routers."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -15,9 +16,10 @@ from labsfu.wire.rtp import RtpCapabilities
 
 @dataclass(slots=True, eq=False)
 class Room:
-    """A room; it lives on one router.
+    """A room.
 
     Attributes:
+        routers: those that it lives on, the oldest first; one at least, until it is closed.
         created_at: epoch milliseconds.
         levels: what its routers told last of who is loud.
         speakers: who speaks, as its routers told; whoever was found last is the last.
@@ -28,10 +30,11 @@ class Room:
     id: RoomId
     type: RoomType
     size: int
-    router_id: RouterId
+    routers: list[RouterId]
     rtp_capabilities: RtpCapabilities
     created_at: int
     participants: dict[ParticipantId, Participant] = field(default_factory=dict)
+    producers: dict[ProducerId, Producer] = field(default_factory=dict)
     levels: dict[RouterId, tuple[AudioLevel, ...]] = field(default_factory=dict)
     speakers: dict[RouterId, tuple[ParticipantId, ProducerId]] = field(default_factory=dict)
     told_speaker: ProducerId | None = None
@@ -40,20 +43,20 @@ class Room:
     @property
     def router_ids(self) -> tuple[RouterId, ...]:
         """The routers that it lives on."""
-        return (self.router_id,)
+        return tuple(self.routers)
 
-    def sends(self, participant_id: ParticipantId | None, producer_id: ProducerId | None) -> bool:
-        """Whether this is a producer of somebody in the room."""
-        participant = None if participant_id is None else self.participants.get(participant_id)
-        return participant is not None and producer_id in participant.producers
+    def free_router(self, capacity: int) -> RouterId | None:
+        """The oldest router with less than `capacity` participants, if there is one."""
+        taken = Counter(participant.router_id for participant in self.participants.values())
+        return next((id_ for id_ in self.routers if taken[id_] < capacity), None)
 
     def check_seat(self, *, share_screen: bool) -> None:
-        """A shared screen takes no seat; everyone else needs a free one.
+        """A shared screen takes no seat, nor does who is remote; everyone else needs a free one.
 
         Raises:
             Conflict: the room is full.
         """
-        taken = sum(not participant.share_screen for participant in self.participants.values())
+        taken = sum(not (participant.share_screen or participant.remote) for participant in self.participants.values())
         if not share_screen and taken >= self.size:
             raise Conflict(f"room '{self.id}' is full: all {self.size} places are taken", slug="room-full")
 

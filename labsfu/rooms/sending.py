@@ -48,7 +48,7 @@ class Sending:
         if not may_send(room.type, participant.type):
             raise NotAllowed(f"a {participant.type} does not send in a {room.type}", slug="may-not-send")
         command = commands.Produce(
-            router_id=room.router_id,
+            router_id=participant.router_id,
             transport_id=transport_of(participant, "producer"),
             participant_id=participant.id,
             kind=request.kind,
@@ -62,8 +62,10 @@ class Sending:
             made, news = yield from self._make(participant, command)
         finally:
             participant.producers_in_making -= 1
-        producer = Producer(made.producer_id, participant, request.kind, request.paused, news=news)
-        self._directory.producers[producer.id] = participant.producers[producer.id] = producer
+        producer = Producer(
+            made.producer_id, participant, participant.router_id, request.kind, request.paused, news=news
+        )
+        self._directory.adopt(producer)
         self._notices.tell_others(participant, producer_added(producer))
         return wire.Produced(id=producer.id, request_id=request.request_id)
 
@@ -77,21 +79,22 @@ class Sending:
         asked_by = participant.connection
         with self._directory.unadopted.watch():
             made = yield from ask(command, commands.Produced)
-            alive = not self._directory.unadopted.has_ended(made.producer_id)
+            name = command.router_id, made.producer_id
+            alive = not self._directory.unadopted.has_ended(name)
             if participant.ended or not alive or participant.was_overtaken(asked_by):
                 yield from ask_to_close(
                     [commands.CloseProducer(router_id=command.router_id, producer_id=made.producer_id)]
                 )
                 self._directory.check_alive(participant)
                 raise Conflict(f"producer '{made.producer_id}' closed while it was made", slug="producer-closed")
-            return made, self._directory.unadopted.heard(made.producer_id)
+            return made, self._directory.unadopted.heard(name)
 
     def pause(
         self, participant: Participant, request: wire.ProducerPause
     ) -> Flow[wire.ProducerPaused | wire.ProducerResumed]:
         """Stop one's own producer; the others are told if it flowed."""
         producer = self._own(participant, request.id)
-        command = commands.PauseProducer(router_id=participant.room.router_id, producer_id=producer.id)
+        command = commands.PauseProducer(router_id=participant.router_id, producer_id=producer.id)
         yield from self._set_paused(producer, command, paused=True)
         return producer_flow(producer, request.request_id)
 
@@ -100,7 +103,7 @@ class Sending:
     ) -> Flow[wire.ProducerPaused | wire.ProducerResumed]:
         """Let one's own producer flow; the others are told if it was stopped."""
         producer = self._own(participant, request.id)
-        command = commands.ResumeProducer(router_id=participant.room.router_id, producer_id=producer.id)
+        command = commands.ResumeProducer(router_id=participant.router_id, producer_id=producer.id)
         yield from self._set_paused(producer, command, paused=False)
         return producer_flow(producer, request.request_id)
 
@@ -108,7 +111,7 @@ class Sending:
         """End one's own producer; the others are told."""
         producer = self._own(participant, request.id)
         self._closing.end_producer(producer)
-        command = commands.CloseProducer(router_id=participant.room.router_id, producer_id=producer.id)
+        command = commands.CloseProducer(router_id=participant.router_id, producer_id=producer.id)
         yield from ask_to_close([command])
         return wire.ProducerRemoved(
             request_id=request.request_id, participant_id=participant.id, producer_id=producer.id

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
 from labsfu.rooms.participant import News, NewsBook
 
 
 class Unadopted:
-    """Remembers what is said of ids that nobody knows, as long as a flow waits that was there when it was said."""
+    """Remembers what is said of ids that nobody knows, as long as a flow waits that was there when it was said.
+
+    What is known by more than its id (a producer: by its router, too) is named by all of it.
+    """
 
     def __init__(self) -> None:
         self._begun = 0
         self._waiting: list[int] = []
         # Of each id, which was the newest flow to wait when it was said, in the order of being said.
-        self._ended: dict[str, int] = {}
-        self._news: dict[str, tuple[int, NewsBook]] = {}
+        self._ended: dict[Hashable, int] = {}
+        self._news: dict[Hashable, tuple[int, NewsBook]] = {}
 
     @contextmanager
     def watch(self) -> Iterator[None]:
@@ -30,23 +33,23 @@ class Unadopted:
             self._waiting.remove(flow)
             self._forget()
 
-    def end(self, id_: str) -> None:
+    def end(self, id_: Hashable) -> None:
         """The engine closed something that nobody knows."""
         if self._waiting:
             self._ended[id_] = self._begun
 
-    def has_ended(self, id_: str) -> bool:
+    def has_ended(self, id_: Hashable) -> bool:
         """Whether there is nothing to adopt any more."""
         return id_ in self._ended
 
-    def hear(self, id_: str, news: News) -> None:
+    def hear(self, id_: Hashable, news: News) -> None:
         """The engine said something of something that nobody knows; the last word of each kind counts."""
         if self._waiting:
             book = self._news.pop(id_, (0, {}))[1]
             book[type(news)] = news
             self._news[id_] = self._begun, book
 
-    def heard(self, id_: str) -> NewsBook:
+    def heard(self, id_: Hashable) -> NewsBook:
         """What the one who adopts it must know; to be asked inside `watch`."""
         return self._news.pop(id_, (0, {}))[1]
 

@@ -6,9 +6,10 @@ import os
 import resource
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeAlias
 
 import trio
 from msgspec.structs import replace
@@ -18,10 +19,12 @@ from labsfu.core.dtls.certificate import generate_certificate
 from labsfu.core.engine import Engine
 from labsfu.core.entropy import Entropy
 from labsfu.core.ortc.supported import DEFAULT_MEDIA_CODECS
+from labsfu.core.outputs import Address, SocketId
 from labsfu.errors import Unavailable
 from labsfu.shell.clock import Clock
+from labsfu.shell.pipe_sockets import PipeSockets
 from labsfu.shell.udp import UdpSender, bind_all
-from labsfu.wire.commands import Command, Counted, GetCounts, Result
+from labsfu.wire.commands import Command, Counted, CreatePipeTransport, GetCounts, Result
 from labsfu.wire.events import EngineEvent
 from labsfu.wire.ids import WorkerId
 from labsfu.wire.payloads import WorkerInfo
@@ -35,6 +38,8 @@ BURST = 64
 CANDIDATE_PRIORITY = (1 << 24) * 64 + (1 << 8) * 10_000 + 255
 
 CERTIFICATE_DAYS = 30
+
+_Receive: TypeAlias = Callable[[int, Address, SocketId, float], None]
 
 
 class InProcessWorker:
@@ -77,6 +82,16 @@ class InProcessWorker:
         """What this worker's routers offer."""
         return self._running().engine.rtp_capabilities
 
+    @property
+    def load(self) -> float:
+        """The share of a core that this process used in the last second."""
+        return 0.0 if self._open is None else self._open.load
+
+    @property
+    def running(self) -> bool:
+        """Whether it carries commands out."""
+        return self._open is not None
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Bind, say that it is ready, serve until cancelled.
 
@@ -85,16 +100,17 @@ class InProcessWorker:
         """
         with ExitStack() as stack:
             sockets = [stack.enter_context(sock) for sock in bind_all(self._media.addresses, self._media.port)]
-            self._open = _Open(sockets, self._media, self._entropy, self._clock, self._on_events, self._media_codecs)
-            try:
-                async with trio.open_nursery() as nursery:
-                    for socket_id in range(len(sockets)):
-                        nursery.start_soon(self._open.receive_forever, socket_id)
-                    nursery.start_soon(self._open.tick_forever)
-                    nursery.start_soon(self._open.sample_forever)
+            async with trio.open_nursery() as nursery:
+                self._open = _Open(
+                    sockets, self._media, self._entropy, self._clock, self._on_events, self._media_codecs, nursery
+                )
+                stack.callback(self._open.pipes.close)
+                try:
+                    self._open.start()
                     task_status.started()
-            finally:
-                self._open = None
+                    await trio.sleep_forever()
+                finally:
+                    self._open = None
 
     async def execute(self, command: Command) -> Result:
         """Carry a command out.
@@ -127,13 +143,17 @@ class _Open:
         clock: Clock,
         on_events: Callable[[Sequence[EngineEvent]], None],
         media_codecs: Sequence[RtpCodecCapability],
+        nursery: trio.Nursery,
     ) -> None:
         self._sockets = sockets
+        self._nursery = nursery
         self._clock = clock
         self._on_events = on_events
         self._sender = UdpSender(sockets)
         self._timer = trio.CancelScope()
         self._rate = 0.0
+        self.load = 0.0
+        self.pipes = PipeSockets(media, self._sender, len(sockets))
         self.listen = tuple(f"udp:{_endpoint(sock)}" for sock in sockets)
         port = sockets[0].getsockname()[1]
         wall = datetime.fromtimestamp(clock.epoch_ms() / 1000, UTC)
@@ -144,26 +164,49 @@ class _Open:
             transmit=self._sender,
             candidates=[_candidate(address, port, place) for place, address in enumerate(media.told)],
             media_codecs=media_codecs,
+            release=self.pipes,
         )
+
+    def start(self) -> None:
+        """Begin to read and to keep time."""
+        receive = self.engine.received
+        for socket_id, sock in enumerate(self._sockets):
+            self._nursery.start_soon(self._receive, sock, socket_id, receive)
+        self._nursery.start_soon(self._tick_forever)
+        self._nursery.start_soon(self._sample_forever)
 
     def execute(self, command: Command) -> Result:
         """One command, then what follows from it."""
         try:
+            if isinstance(command, CreatePipeTransport):
+                return self._create_pipe(command)
             return self.engine.execute(command, self._clock.now())
         finally:
             self._drain()
+
+    def _create_pipe(self, command: CreatePipeTransport) -> Result:
+        """The socket is the engine's from when it took it, and ours if it did not."""
+        bound = self.pipes.open(command.listen_ip, command.port)
+        try:
+            result = self.engine.execute(command, self._clock.now(), bound)
+        except BaseException:
+            self.pipes(bound.id)
+            raise
+        self._nursery.start_soon(self._receive_by_pipe, self.pipes.socket(bound.id), bound.id)
+        return result
 
     def info(self, worker_id: WorkerId) -> WorkerInfo:
         """State, load and counts."""
         counted = self.engine.execute(GetCounts(), self._clock.now())
         assert isinstance(counted, Counted)  # what GetCounts answers
-        usage = resource.getrusage(resource.RUSAGE_SELF)
         counts = replace(counted.counts, unsent_packets=self._sender.unsent)
         return WorkerInfo(
             id=worker_id,
             pid=os.getpid(),
             state="running",
-            cpu_seconds=usage.ru_utime + usage.ru_stime,
+            listen=self.listen,
+            load=round(self.load, 3),
+            cpu_seconds=_cpu_seconds(),
             rss_bytes=_resident_bytes(),
             router_count=counts.routers,
             producer_count=counts.producers,
@@ -172,11 +215,15 @@ class _Open:
             media=counts,
         )
 
-    async def receive_forever(self, socket_id: int) -> None:
-        """Read until the socket would block, at most a burst; then drain."""
-        sock, engine, now = self._sockets[socket_id], self.engine, self._clock.now
-        read, inbox = sock.recvfrom_into, engine.inbox.view
-        while True:
+    async def _receive_by_pipe(self, sock: socket.socket, socket_id: SocketId) -> None:
+        """Read until the engine gives the socket back."""
+        with suppress(trio.ClosedResourceError):
+            await self._receive(sock, socket_id, self.engine.received_by_pipe)
+
+    async def _receive(self, sock: socket.socket, socket_id: SocketId, receive: _Receive) -> None:
+        """Read until the socket would block, at most a burst; then drain. Ends with the socket."""
+        now, read, inbox = self._clock.now, sock.recvfrom_into, self.engine.inbox.view
+        while sock.fileno() >= 0:  # what is read may close a pipe
             await trio.lowlevel.wait_readable(sock)
             for _ in range(BURST):
                 try:
@@ -184,11 +231,13 @@ class _Open:
                 except BlockingIOError:
                     break
                 except OSError:
+                    if sock.fileno() < 0:
+                        break
                     continue  # an ICMP error of an earlier datagram; reading takes it away
-                engine.received(length, source, socket_id, now())
+                receive(length, source, socket_id, now())
             self._drain()
 
-    async def tick_forever(self) -> None:
+    async def _tick_forever(self) -> None:
         """Sleep until the engine's deadline, which `_drain` may bring forward."""
         while True:
             deadline = self.engine.deadline()
@@ -198,16 +247,17 @@ class _Open:
             self.engine.tick(self._clock.now())
             self._drain()
 
-    async def sample_forever(self) -> None:
-        """Work out the forwarding rate once a second."""
-        before, then = 0, self._clock.now()
+    async def _sample_forever(self) -> None:
+        """Work out the forwarding rate and the load once a second."""
+        before, spent, then = 0, _cpu_seconds(), self._clock.now()
         while True:
             await trio.sleep(1)
             counted = self.engine.execute(GetCounts(), self._clock.now())
             assert isinstance(counted, Counted)  # what GetCounts answers
             now, count = self._clock.now(), counted.counts.forwarded_packets
-            self._rate = (count - before) / (now - then)
-            before, then = count, now
+            cpu = _cpu_seconds()
+            self._rate, self.load = (count - before) / (now - then), (cpu - spent) / (now - then)
+            before, spent, then = count, cpu, now
 
     def _drain(self) -> None:
         """After every mutation: hand on the events, and wake the timer earlier where that is needed."""
@@ -234,6 +284,12 @@ def _candidate(address: str, port: int, place: int) -> IceCandidate:
         protocol="udp",
         port=port,
     )
+
+
+def _cpu_seconds() -> float:
+    """What this process has used so far, of all cores."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _resident_bytes() -> int:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+import msgspec
 import structlog
 
 from labsfu.wire import events
@@ -42,6 +43,7 @@ class Line:
 LINES: Mapping[type[Event], Line] = MappingProxyType(
     {
         events.RoomMade: Line(INFO, "room made"),
+        events.RoomSpread: Line(INFO, "room is on other routers"),
         events.RoomClosed: Line(INFO, "room closed"),
         events.ParticipantMade: Line(DEBUG, "participant made"),
         events.ParticipantJoined: Line(INFO, "participant joined"),
@@ -61,7 +63,8 @@ LINES: Mapping[type[Event], Line] = MappingProxyType(
         ),
         events.RouterMade: Line(DEBUG, "router made"),
         events.RouterClosed: Line(DEBUG, "router closed"),
-        events.TransportMade: Line(DEBUG, "transport made"),
+        events.TransportMade: Line(DEBUG, "transport made", "pipe", {"True": (DEBUG, "pipe transport made")}),
+        events.PipeConnected: Line(INFO, "pipe connected"),
         events.TransportClosed: Line(DEBUG, "transport closed"),
         events.IceStateChanged: Line(DEBUG, "ICE state"),
         events.DtlsStateChanged: Line(DEBUG, "DTLS state", "state", {DtlsState.FAILED: (WARNING, "handshake failed")}),
@@ -83,11 +86,17 @@ LINES: Mapping[type[Event], Line] = MappingProxyType(
         events.ActiveSpeaker: Line(DEBUG, "active speaker"),
         events.PacketsDropped: Line(DEBUG, "packets dropped"),
         events.EngineFault: Line(ERROR, "engine fault"),
+        events.WorkerStarted: Line(INFO, "worker started"),
+        events.WorkerDied: Line(ERROR, "worker died", "reason", {"hung": (ERROR, "worker hung")}),
     }
 )
 
 
 _NAMES = MappingProxyType({"router_ids": "router", "display_name": "name"})
+_USUAL = MappingProxyType(
+    {type_: {field.name: field.default for field in msgspec.structs.fields(type_)} for type_ in LINES}
+)
+"""What is not worth a word: the defaults of an event's fields."""
 
 
 def log_event(happened: Happened) -> None:
@@ -100,14 +109,21 @@ def log_event(happened: Happened) -> None:
 
 
 def _keys(happened: Happened) -> dict[str, object]:
-    """Room and participant, then the event's own fields, under the names of the things; what is unknown is left out."""
+    """Room and participant, then the event's own fields, under the names of the things.
+
+    What is unknown, and what is as usual, is left out.
+    """
     event = happened.event
+    usual = _USUAL[type(event)]
     keys: dict[str, object] = {"room": happened.room_id, "participant": happened.participant_id}
     for name in event.__struct_fields__:
-        keys.setdefault(_NAMES.get(name) or name.removesuffix("_id"), getattr(event, name))
-    if happened.room_id is not None and not isinstance(event, events.RoomMade):
-        keys.pop("router", None)  # said once, when the room was made
-    if happened.participant_id is not None and isinstance(event, events.ProducerMade | events.ConsumerMade):
+        value = getattr(event, name)
+        if value != usual[name]:
+            keys.setdefault(_NAMES.get(name) or name.removesuffix("_id"), value)
+    if happened.room_id is not None and not isinstance(event, events.RoomMade | events.RoomSpread):
+        keys.pop("router", None)  # said when the room was made, and when it has others
+    made = isinstance(event, events.ProducerMade | events.ConsumerMade) and not event.piped
+    if made and happened.participant_id is not None:
         keys.pop("transport", None)  # said once, when the socket was connected
     if isinstance(event, events.ConsumerScored):
         keys |= {"score": event.score.score, "producer_score": event.score.producer_score}

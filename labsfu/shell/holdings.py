@@ -26,8 +26,8 @@ class HoldingLimits:
 
     Attributes:
         routers: those of rooms too.
-        transports: two of each participant, one of each producer and consumer made over HTTP.
-        consumers: of one participant on one router.
+        transports: two of each participant, one of each producer and consumer made over HTTP, each end of a pipe.
+        consumers: of one participant on one router; what goes into pipes is nobody's.
     """
 
     routers: int = 2000
@@ -74,7 +74,7 @@ class Holdings:
                 self._transports.add(event.transport_id)
             case events.TransportClosed():
                 self._transports.discard(event.transport_id)
-            case events.ConsumerMade():
+            case events.ConsumerMade(piped=False):
                 owner = event.router_id, event.participant_id
                 self._owners[event.consumer_id] = owner
                 self._consumers[owner] += 1
@@ -95,7 +95,7 @@ class Holdings:
             case commands.CreateRouter():
                 _refuse_beyond(limits.routers, len(self._routers) + makes["routers"], "routers")
                 return ("routers",)
-            case commands.CreateWebRtcTransport() | commands.CreateProducer():
+            case commands.CreateWebRtcTransport() | commands.CreateProducer() | commands.CreatePipeTransport():
                 _refuse_beyond(limits.transports, len(self._transports) + makes["transports"], "transports")
                 return ("transports",)
             case commands.CreateConsumer() | commands.Consume():

@@ -14,11 +14,12 @@ import trio
 
 from labsfu.errors import CommandError, Unavailable
 from labsfu.rooms.registry import Rooms
-from labsfu.rooms.wishes import AskWorker, ConnectionId, Flow, Publish, Tell
+from labsfu.rooms.wishes import AskWorker, ConnectionId, Flow, Order, Publish, Tell, WaitFor
 from labsfu.shell.holdings import HoldingLimits, Holdings
 from labsfu.shell.mailbox import Mailbox
+from labsfu.shell.orders import Orders
 from labsfu.wire.events import EngineEvent, Event
-from labsfu.wire.worker import Worker
+from labsfu.wire.worker import Workers
 
 T = TypeVar("T")
 
@@ -28,7 +29,7 @@ class RoomsDriver:
 
     Args:
         rooms: what is run. Nobody else calls it, but for showing what is there.
-        worker: the media engine.
+        workers: the media engines.
         now: the monotonic clock, in seconds; `trio.current_time`, or one that runs with it.
         publish: lets watchers know what happens, in the engine and in the rooms.
         outbox_bytes: what may wait for one client.
@@ -38,7 +39,7 @@ class RoomsDriver:
     def __init__(
         self,
         rooms: Rooms,
-        worker: Worker,
+        workers: Workers,
         *,
         now: Callable[[], float],
         publish: Callable[[Event], None],
@@ -46,11 +47,12 @@ class RoomsDriver:
         limits: HoldingLimits | None = None,
     ) -> None:
         self.rooms = rooms
-        self._worker = worker
+        self._workers = workers
         self._now = now
         self._publish = publish
         self._outbox_bytes = outbox_bytes
         self._holdings = Holdings(limits or HoldingLimits())
+        self._orders = Orders(self._workers.execute)
         self._mailboxes: dict[ConnectionId, Mailbox] = {}
         self._numbers = count(1)
         self._flows: set[trio.CancelScope] = set()
@@ -103,16 +105,22 @@ class RoomsDriver:
         raise Unavailable("the server is stopping", slug="server-stopping")
 
     async def _run(self, flow: Flow[T]) -> T:
-        resume: Callable[[], AskWorker] = partial(next, flow)
+        resume: Callable[[], AskWorker | WaitFor] = partial(next, flow)
         while True:
             try:
                 wish = self.call(resume)
             except StopIteration as stop:
                 result: T = stop.value
                 return result
+            if isinstance(wish, WaitFor):
+                opened = trio.Event()
+                wish.gate.when_open(opened.set)
+                await opened.wait()
+                resume = partial(next, flow)
+                continue
             try:
                 with self._holdings.making(wish.command):
-                    resume = partial(flow.send, await self._worker.execute(wish.command))
+                    resume = partial(flow.send, await self._workers.execute(wish.command))
             except CommandError as refused:
                 resume = partial(flow.throw, refused)
 
@@ -128,7 +136,7 @@ class RoomsDriver:
         for event in events:
             self._holdings.follow(event)
             self._publish(event)
-            self.call(partial(self.rooms.on_event, event))
+            self.call(partial(self.rooms.on_event, event, self._now()))
 
     async def keep_time(self) -> None:
         """End grace times when they are over, until stopped."""
@@ -142,9 +150,14 @@ class RoomsDriver:
             except Unavailable:  # stopped; closings that a worker refuses end the flow all the same
                 return
 
+    async def carry_out_orders(self) -> None:
+        """Carry out what the rooms order in passing, until stopped."""
+        await self._orders.run()
+
     def stop(self) -> None:
-        """Give up the flows that still wait for a worker; new ones are refused."""
+        """Give up the flows that still wait for a worker, and the orders; new ones are refused."""
         self._stopped = True
+        self._orders.stop()
         for scope in self._flows:
             scope.cancel()
 
@@ -152,6 +165,9 @@ class RoomsDriver:
         for wish in self.rooms.drain():
             if isinstance(wish, Publish):
                 self._publish(wish.event)
+                continue
+            if isinstance(wish, Order):
+                self._orders.put(wish.command)
                 continue
             mailbox = self._mailboxes.get(wish.connection)
             if mailbox is None:

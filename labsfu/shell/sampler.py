@@ -7,14 +7,20 @@ from contextlib import suppress
 
 import trio
 
-from labsfu.errors import CommandError, Unavailable
+from labsfu.errors import CommandError
+from labsfu.shell.absent_worker import absent_worker
 from labsfu.shell.mailbox import Mailbox
 from labsfu.wire.base import to_json
 from labsfu.wire.commands import GetSamples, Sampled
 from labsfu.wire.feed import Measurement, encode_sample
 from labsfu.wire.payloads import WorkerInfo
 from labsfu.wire.stats import EngineSample
-from labsfu.wire.worker import Worker
+from labsfu.wire.worker import Worker, Workers
+
+PATIENCE = 1.0
+"""Seconds that a worker has to say how it does, and what it holds."""
+
+_NOTHING = EngineSample(transports=(), producers=(), consumers=())
 
 
 class Sampler:
@@ -25,7 +31,7 @@ class Sampler:
         epoch_ms: the time, in epoch milliseconds.
     """
 
-    def __init__(self, workers: Sequence[Worker], *, epoch_ms: Callable[[], int]) -> None:
+    def __init__(self, workers: Workers, *, epoch_ms: Callable[[], int]) -> None:
         self._workers = workers
         self._epoch_ms = epoch_ms
         self._measuring = trio.Lock()
@@ -41,18 +47,13 @@ class Sampler:
         due = trio.current_time()
         while True:
             if mailbox.takes_sample:
-                with suppress(CommandError):  # a worker that does not answer may do so the next time
-                    mailbox.put_sample(encode_sample(await self.measure(seconds / 2), interval))
+                mailbox.put_sample(encode_sample(await self.measure(seconds / 2), interval))
             now = trio.current_time()
             due = max(due + seconds, now)
             await trio.sleep_until(due)
 
     async def measure(self, max_age: float) -> bytes:
-        """A measurement that is at most so many seconds old, as JSON.
-
-        Raises:
-            Unavailable: a worker does not answer.
-        """
+        """A measurement that is at most so many seconds old, as JSON."""
         async with self._measuring:
             if trio.current_time() - self._measured_at > max_age:
                 self._measurement = await self._measure()
@@ -61,22 +62,35 @@ class Sampler:
 
     async def _measure(self) -> bytes:
         at = self._epoch_ms()
-        infos = [await worker.info() for worker in self._workers]
-        samples = [await _sample(worker) for worker in self._workers]
-        return to_json(_joined(at, infos, samples))
+        workers = tuple(self._workers.all)
+        found: dict[int, tuple[WorkerInfo, EngineSample]] = {}
+
+        async def measure_one(place: int, worker: Worker) -> None:
+            found[place] = await _measure_worker(worker)
+
+        async with trio.open_nursery() as nursery:
+            for place, worker in enumerate(workers):
+                nursery.start_soon(measure_one, place, worker)
+        return to_json(_joined(at, [found[place] for place in range(len(workers))]))
 
 
-async def _sample(worker: Worker) -> EngineSample:
-    result = await worker.execute(GetSamples())
-    if not isinstance(result, Sampled):
-        raise Unavailable(f"worker '{worker.id}' answered {type(result).__name__}", slug="worker-confused")
-    return result.sample
+async def _measure_worker(worker: Worker) -> tuple[WorkerInfo, EngineSample]:
+    """One that does not run, or does not answer in time, has nothing to be shown."""
+    with trio.move_on_after(PATIENCE), suppress(CommandError):
+        info = await worker.info()
+        if info.state != "running":
+            return info, _NOTHING
+        result = await worker.execute(GetSamples())
+        if isinstance(result, Sampled):
+            return info, result.sample
+    return absent_worker(worker.id), _NOTHING
 
 
-def _joined(at: int, infos: Sequence[WorkerInfo], samples: Sequence[EngineSample]) -> Measurement:
+def _joined(at: int, found: Sequence[tuple[WorkerInfo, EngineSample]]) -> Measurement:
+    samples = [sample for _, sample in found]
     return Measurement(
         at=at,
-        workers=tuple(infos),
+        workers=tuple(info for info, _ in found),
         transports=tuple(transport for sample in samples for transport in sample.transports),
         producers=tuple(producer for sample in samples for producer in sample.producers),
         consumers=tuple(consumer for sample in samples for consumer in sample.consumers),

@@ -59,7 +59,7 @@ def bind_all(addresses: Sequence[str], port: int, attempts: int = 20) -> list[so
 
 
 class UdpSender:
-    """Implements `labsfu.core.outputs.Transmit` over sockets, which are known by their place in the list.
+    """Implements `labsfu.core.outputs.Transmit` over sockets: the first ones are known by their place in the list.
 
     Attributes:
         unsent: datagrams that the kernel would not take.
@@ -68,8 +68,16 @@ class UdpSender:
     __slots__ = ("_sendto", "unsent")
 
     def __init__(self, sockets: Sequence[socket.socket]) -> None:
-        self._sendto = [sock.sendto for sock in sockets]
+        self._sendto = {socket_id: sock.sendto for socket_id, sock in enumerate(sockets)}
         self.unsent = 0
+
+    def add(self, socket_id: int, sock: socket.socket) -> None:
+        """Send over one more."""
+        self._sendto[socket_id] = sock.sendto
+
+    def remove(self, socket_id: int) -> None:
+        """Send over this one no more."""
+        del self._sendto[socket_id]
 
     def __call__(self, socket_id: int, buffer: bytearray | bytes, length: int, address: Address, /) -> None:
         """Send `buffer[:length]` now or never."""

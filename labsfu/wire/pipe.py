@@ -101,7 +101,7 @@ class PipeConsumerPayload(Wire):
     id: ConsumerId
     producer_id: ProducerId
     kind: MediaKind
-    type: Literal[ConsumerType.PIPE] = ConsumerType.PIPE
+    type: ConsumerType = ConsumerType.PIPE
     rtp_parameters: RtpParameters
     paused: bool
     producer_paused: bool

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from labsfu.wire import sfu
 from labsfu.wire.base import ABSENT, Absent, JsonObject, Wire
-from labsfu.wire.events import LayersReason
+from labsfu.wire.events import LayersReason, RoomCloseReason
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId
 from labsfu.wire.observers import AudioLevel
 from labsfu.wire.payloads import ParticipantPayload
@@ -363,6 +363,8 @@ class ShareScreenStopped(Signal):
 
 class RoomClosed(Signal):
     """The room is gone; the socket closes."""
+
+    reason: RoomCloseReason | Absent = ABSENT
 
 
 class Error(Answer):

@@ -245,8 +245,9 @@ class EncodingSample(Wire):
 
 
 class ProducerSample(Wire):
-    """A producer now."""
+    """A producer now; one that is piped is there once for each of its routers."""
 
+    router_id: RouterId
     producer_id: ProducerId
     encodings: tuple[EncodingSample, ...]
 

@@ -33,7 +33,7 @@ class Workers(Protocol):
 
     @property
     def all(self) -> Sequence[Worker]:
-        """Those that run now."""
+        """All of them; one that is being replaced says so by its `info`, and refuses commands."""
 
     def execute(self, command: Command) -> Awaitable[Result]:
         """Carry a command out, on the worker that it concerns: that of its router; for a new router, the best place.

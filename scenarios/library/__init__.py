@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from scenarios.library import rooms
+from scenarios.library import pipes, rooms
 
-__all__ = ["rooms"]
+__all__ = ["pipes", "rooms"]

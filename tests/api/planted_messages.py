@@ -55,7 +55,7 @@ def whatever_is_there(patch: Patch, room: Room) -> None:
     directory = room.scene.world.driver.rooms._directory
     patch.setattr(sending.Sending, "_own", always(next(iter(directory.producers.values()))))
     patch.setattr(receiving.Receiving, "_own", always(next(iter(directory.consumers.values()))))
-    video = directory.producers[room.scene.ids["video"]]  # type: ignore[index]  # ids are kept as text
+    video = next(one for one in directory.producers.values() if one.id == room.scene.ids["video"])
     patch.setattr(receiving.Receiving, "_somebody_elses", always(video))
 
 

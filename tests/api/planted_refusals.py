@@ -14,11 +14,13 @@ from werkzeug.routing import Rule
 from labsfu.api import app, body, guard, participant, problems, room
 from labsfu.api.routing import PathParameter
 from labsfu.api.sfu import consumer as sfu_consumer
+from labsfu.api.sfu import pipe as sfu_pipe
 from labsfu.api.sfu import producer as sfu_producer
 from labsfu.core import executor, negotiation, standalone
 from labsfu.core.forwarding import router as forwarding
 from labsfu.core.ortc import consume, produce
 from labsfu.core.tables import Tables
+from labsfu.core.transport.base import Transport
 from labsfu.core.transport.webrtc import WebRtcTransport
 from labsfu.errors import CommandError, Conflict, InvalidValue, NotFound
 from labsfu.rooms import directory, opening
@@ -28,6 +30,7 @@ from labsfu.shell.holdings import Holdings
 from labsfu.wire import commands, events
 from labsfu.wire.ids import RouterId
 from labsfu.wire.rtp import ProducerType
+from tests.api.planted_pipes import contradictory_pipes, pipes, pipes_in_any_state, pipes_of
 from tests.api.planting import Patch, always, half_made_by, instead_of, wrap
 from tests.api.refusal_case import Case
 from tests.api.refusal_rows import BY_NAME, ROWS
@@ -64,13 +67,14 @@ def whatever_is_there(patch: Patch, _: Scene) -> None:
     def first(things: dict[Any, Any]) -> Any:  # noqa: ANN401 - whatever is in it
         return next(iter(things.values()))
 
-    def some_transport(self: standalone.Standalone, *_: object) -> WebRtcTransport:
+    def some_transport(self: standalone.Standalone, *_: object) -> Transport:
         return self._tables.transports[next(iter(self._own.values()))]
 
     wrap(patch, Tables, "router", instead_of(NotFound, lambda self, _id: first(self.routers)))
     wrap(patch, forwarding.Router, "producer", instead_of(NotFound, lambda self, _id: first(self.producers)[0]))
     wrap(patch, forwarding.Router, "consumer", instead_of(NotFound, lambda self, _id: first(self.consumers)[0]))
     wrap(patch, standalone.Standalone, "_own_transport", instead_of(NotFound, some_transport))
+    wrap(patch, Tables, "pipe", instead_of(NotFound, lambda self, _router, _id: pipes(self)[0]))
     wrap(patch, directory.Directory, "room", instead_of(NotFound, lambda self, _id: self.rooms["open"]))
     wrap(
         patch,
@@ -84,12 +88,14 @@ def borders_ignored(patch: Patch, _: Scene) -> None:
     """What another router or room has is served."""
 
     def rightly_addressed(execute: Callable[..., Any]) -> Callable[..., Any]:
-        def served(self: executor.Executor, command: commands.Command, now: float) -> object:
-            for id_ in (getattr(command, name, None) for name in ("producer_id", "consumer_id")):
+        def served(self: executor.Executor, command: commands.Command, now: float, *socket: object) -> object:
+            for id_ in (getattr(command, name, None) for name in ("transport_id", "producer_id", "consumer_id")):
                 for router in self._tables.routers.values():
-                    if id_ in router.producers or id_ in router.consumers:
+                    if id_ in router.producers or id_ in router.consumers or id_ in pipes_of(self, router.id):
                         command = msgspec.structs.replace(command, router_id=router.id)
-            return execute(self, command, now)
+            if isinstance(command, commands.ConsumeForPipe):  # over whatever pipe its producer's router has
+                command = msgspec.structs.replace(command, transport_id=pipes_of(self, command.router_id)[0])
+            return execute(self, command, now, *socket)
 
         return served
 
@@ -172,7 +178,7 @@ def any_size(_: Patch, scene: Scene) -> None:
 
 def any_app_data(patch: Patch, _: Scene) -> None:
     """So may `appData`."""
-    for module in (sfu_producer, sfu_consumer):
+    for module in (sfu_producer, sfu_consumer, sfu_pipe):
         patch.setattr(module, "check_app_data", lambda data: data)
 
 
@@ -240,22 +246,26 @@ def media_unchecked(patch: Patch, _: Scene) -> None:
     patch.setattr(negotiation, "get_producer_type", always(ProducerType.SIMPLE))
     patch.setattr(produce, "_router_codec", lambda _codec, capabilities: capabilities.codecs[0])
     patch.setattr(consume, "_common_codecs", lambda consumable, *_args, **_kwargs: consumable.codecs)
+    patch.setattr(negotiation, "restrict_to_known", lambda consumable, _capabilities: consumable)
 
 
 def contradictions_accepted(patch: Patch, _: Scene) -> None:
     """Nobody looks whether a body agrees with itself."""
     patch.setattr(negotiation, "validate_rtp_parameters", lambda parameters, _kind: parameters)
     patch.setattr(consume, "validate_rtp_capabilities", lambda capabilities: capabilities)
+    patch.setattr(negotiation, "restrict_to_known", lambda consumable, _capabilities: consumable)
     patch.setattr(opening, "check_size", lambda _type, size: size)
     patch.setattr(standalone, "_with_encodings", lambda parameters, _updates: parameters)
     wrap(patch, standalone, "_media", instead_of(InvalidValue, always(None)))
     wrap(patch, WebRtcTransport, "connect", instead_of(InvalidValue, always(None)))
+    contradictory_pipes(patch)
 
 
 def any_state(patch: Patch, _: Scene) -> None:
     """What is in the wrong state for a request is left as it is, and all is said to be well."""
     own = standalone.Standalone
     wrap(patch, WebRtcTransport, "connect", instead_of(Conflict, always(None)))
+    pipes_in_any_state(patch)
     wrap(patch, own, "create_consumer", instead_of(Conflict, lambda self, router, *_: self.consumers(router)[0]))
     wrap(patch, own, "update_producer", instead_of(Conflict, lambda self, router, *_: self.producers(router)[0]))
     wrap(

@@ -42,9 +42,9 @@ def half_made_by(patch: Patch, *types: type[commands.RouterCommand]) -> None:
     """A command of these types that is refused leaves a transport behind."""
 
     def leaving(execute: Callable[..., Any]) -> Callable[..., Any]:
-        def left(self: executor.Executor, command: commands.Command, now: float) -> object:
+        def left(self: executor.Executor, command: commands.Command, now: float, *socket: object) -> object:
             try:
-                return execute(self, command, now)
+                return execute(self, command, now, *socket)
             except CommandError:
                 if isinstance(command, types):
                     execute(self, commands.CreateWebRtcTransport(router_id=command.router_id), now)

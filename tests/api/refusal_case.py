@@ -20,7 +20,7 @@ FULL_OF_PEOPLE = Config(max_participants=3)
 ONE_PRODUCER = Config(max_producers_per_participant=1)
 ONE_CONSUMER = Config(max_consumers_per_participant=1)
 FULL_OF_ROUTERS = Config(max_routers=5)
-FULL_OF_TRANSPORTS = Config(max_transports=11)
+FULL_OF_TRANSPORTS = Config(max_transports=16)
 FULL_OF_WATCHERS = Config(max_watchers=0)
 
 JSON = {"Content-Type": "application/json"}

@@ -64,6 +64,7 @@ CAPABILITIES: Json = {
 }
 LAYERS: Json = {"spatialLayer": 0, "temporalLayer": 0}
 DTLS: Json = {"role": "client", "fingerprints": [{"algorithm": "sha-256", "value": ":".join(["AB"] * 32)}]}
+SRTP: Json = {"cryptoSuite": "AEAD_AES_256_GCM", "keyBase64": "A" * 59 + "="}
 APP_DATA: Json = {"seat": [1, {"x": None}]}
 
 
@@ -87,11 +88,14 @@ class Row:
 ROUTER = {"routerId": "<router>"}
 PRODUCER = ROUTER | {"producerId": "<producer>"}
 CONSUMER = ROUTER | {"consumerId": "<consumer>"}
+PIPE = ROUTER | {"pipeTransportId": "<pipe>"}
 CYD = {"roomId": "open", "participantId": "cyd"}
 NEW = {"roomId": "open", "participantId": "new"}
 AS_HOST = {"participantType": "host", "displayName": "New", "shareScreen": "false"}
 _P, _C = "/sfu/routers/{routerId}/producers", "/sfu/routers/{routerId}/consumers"
 _ONE_P, _ONE_C = f"{_P}/{{producerId}}", f"{_C}/{{consumerId}}"
+_PIPES = "/sfu/routers/{routerId}/pipe-transports"
+_ONE_PIPE = f"{_PIPES}/{{pipeTransportId}}"
 _SEAT = "/rooms/{roomId}/participants/{participantId}"
 
 ROWS: dict[str, Row] = {
@@ -156,6 +160,26 @@ ROWS: dict[str, Row] = {
     f"POST {_ONE_C}/request-key-frame": Row(CONSUMER),
     f"GET {_ONE_C}/stats": Row(CONSUMER),
     f"DELETE {_ONE_C}": Row(CONSUMER),
+    f"POST {_PIPES}": Row(ROUTER, body={"listenIp": "192.0.2.1", "port": 5000, "enableSrtp": True, "enableRtx": True}),
+    f"GET {_PIPES}": Row(ROUTER),
+    f"GET {_ONE_PIPE}": Row(PIPE),
+    f"GET {_ONE_PIPE}/stats": Row(PIPE),
+    f"POST {_ONE_PIPE}/connect": Row(
+        ROUTER | {"pipeTransportId": "<srtp_pipe>"},
+        {"remoteHostIp": "192.0.2.9", "remoteHostPort": "4000"},
+        {"srtpParameters": SRTP},
+    ),
+    f"POST {_ONE_PIPE}/consumers/{{producerId}}": Row(
+        PIPE | PRODUCER, body={"rtpCapabilities": CAPABILITIES, "paused": True, "appData": APP_DATA}
+    ),
+    f"POST {_ONE_PIPE}/producers/{{producerId}}": Row(
+        PIPE | {"producerId": "<nowhere>"},
+        {"participantId": "dan"},
+        {"kind": "audio", "rtpParameters": RTP, "paused": True, "appData": APP_DATA},
+        makes=frozenset({"producerId"}),
+    ),
+    f"DELETE {_ONE_PIPE}": Row(PIPE),
+    f"POST {_ONE_P}/pipe/{{destinationRouterId}}": Row(PRODUCER | {"destinationRouterId": "<other_router>"}),
     "POST /rooms": Row(query={"roomType": "conference", "roomSize": "4", "roomId": "fresh"}),
     "GET /rooms": Row(),
     "GET /rooms/{roomId}": Row({"roomId": "open"}),

@@ -16,9 +16,9 @@ from labsfu.rooms.wishes import Flow
 from labsfu.wire import commands
 from labsfu.wire import socket as wire
 from labsfu.wire.base import ABSENT
-from labsfu.wire.ids import ParticipantId, ProducerId, RoomId, RouterId
+from labsfu.wire.ids import ParticipantId, ProducerId, RoomId, RouterId, TransportId
 from labsfu.wire.payloads import ParticipantType, RoomType
-from labsfu.wire.rtp import MediaKind, RtpCapabilities
+from labsfu.wire.rtp import MediaKind, RtpCapabilities, RtpEncodingParameters
 from labsfu.wire.transport import DtlsFingerprint, DtlsParameters
 from tests.support.api_world import EngineWorld, WorldOf
 from tests.support.engine_worker import EngineWorker
@@ -56,7 +56,7 @@ class Scene:
         inside = [
             engine.execute(command(router_id=router.id), now)
             for router in routers.routers
-            for command in (commands.ListProducers, commands.ListConsumers)
+            for command in (commands.ListProducers, commands.ListConsumers, commands.ListPipeTransports)
         ]
         directory = world.driver.rooms._directory
         making = (
@@ -75,6 +75,7 @@ async def make_scene(config: Config) -> Scene:
     scene = Scene(EngineWorld(config), {"nowhere": "00000000-0000-4000-8000-000000000000"})
     capabilities = await _fill_routers(scene)
     await _fill_rooms(scene, capabilities)
+    await _fill_pipes(scene)
     return scene
 
 
@@ -168,6 +169,39 @@ async def _fill_rooms(scene: Scene, capabilities: RtpCapabilities) -> None:
             await scene.run(rooms.delete_participant(OPEN, ParticipantId(name), now))
 
 
+async def _fill_pipes(scene: Scene) -> None:
+    """Ends of pipes that lead nowhere; out of one of them comes somebody's audio."""
+    for name, router, srtp in [
+        ("pipe", "router", False),
+        ("srtp_pipe", "router", True),
+        ("connected_pipe", "router", False),
+        ("closed_pipe", "router", False),
+        ("other_pipe", "other_router", False),
+        ("room_pipe", "room_router", False),
+    ]:
+        create = commands.CreatePipeTransport(router_id=RouterId(scene.ids[router]), enable_srtp=srtp)
+        scene.ids[name] = (await _ask(scene, create, commands.PipeTransportShown)).pipe_transport.id
+    router, connected, closed = RouterId(scene.ids["router"]), scene.ids["connected_pipe"], scene.ids["closed_pipe"]
+    connect = commands.ConnectPipeTransport(
+        router_id=router, transport_id=TransportId(connected), ip="192.0.2.9", port=4000
+    )
+    await _ask(scene, connect, commands.Done)
+    close = commands.ClosePipeTransport(router_id=router, transport_id=TransportId(closed))
+    await _ask(scene, close, commands.Done)
+    scene.ids["piped_producer"] = "00000000-0000-4000-8000-00000000001a"
+    produce = commands.ProduceFromPipe(
+        router_id=router,
+        transport_id=TransportId(scene.ids["pipe"]),
+        producer_id=ProducerId(scene.ids["piped_producer"]),
+        participant_id=ParticipantId("eve"),
+        kind=MediaKind.AUDIO,
+        rtp_parameters=msgspec.structs.replace(
+            audio_parameters(), mid="m", encodings=(RtpEncodingParameters(ssrc=99, rid="r9"),)
+        ),
+    )
+    await _ask(scene, produce, commands.PipeProduced)
+
+
 async def shown(scene: Scene, headers: dict[str, str]) -> object:
     """The same as `Scene.snapshot`, as HTTP shows it."""
     found = []
@@ -182,4 +216,5 @@ async def shown(scene: Scene, headers: dict[str, str]) -> object:
 
 def _inside(scene: Scene) -> list[str]:
     names = ("router", "other_router", "room_router")
-    return [f"/sfu/routers/{scene.ids[name]}/{kind}" for name in names for kind in ("producers", "consumers")]
+    kinds = ("producers", "consumers", "pipe-transports")
+    return [f"/sfu/routers/{scene.ids[name]}/{kind}" for name in names for kind in kinds]

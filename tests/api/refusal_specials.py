@@ -15,11 +15,14 @@ from tests.api.refusal_case import (
     Case,
     change,
 )
-from tests.api.refusal_rows import CAPABILITIES, DTLS, RTP, Json
+from tests.api.refusal_rows import CAPABILITIES, DTLS, RTP, SRTP, Json
 
 _P, _C = "/sfu/routers/{routerId}/producers", "/sfu/routers/{routerId}/consumers"
 _ONE_P, _ONE_C = f"{_P}/{{producerId}}", f"{_C}/{{consumerId}}"
 _SEAT = "/rooms/{roomId}/participants/{participantId}"
+_PIPES = "/sfu/routers/{routerId}/pipe-transports"
+_ONE_PIPE = f"{_PIPES}/{{pipeTransportId}}"
+_FROM_PIPE = f"POST {_ONE_PIPE}/producers/{{producerId}}"
 _COMPLETING = {"producerId": "<producer>"}
 
 
@@ -61,6 +64,7 @@ _CONTRADICTORY: dict[str, tuple[Json, int, str, str]] = {
 def written_out() -> Iterator[Case]:
     yield from _media_cases()
     yield from _state_cases()
+    yield from _pipe_cases()
     yield from _room_cases()
     yield from _limit_cases()
     for path in ("/", "/nowhere", "/sfu/routers/<router>/nothing", "/rooms/open/people"):
@@ -74,12 +78,17 @@ def _media_cases() -> Iterator[Case]:
             yield change(name, "unsupported", what, status, slug, named, body=body)
         for what, (body, status, slug, named) in _CONTRADICTORY.items():
             yield change(name, "contradictory", what, status, slug, named, body=body)
-    consume = f"POST {_ONE_P}/consumers"
+    for what, (body, status, slug, named) in _UNSUPPORTED.items():
+        yield change(_FROM_PIPE, "unsupported", what, status, slug, named, body=body)
+    for what, (body, status, slug, named) in _CONTRADICTORY.items():
+        if slug != "incomplete-producer":
+            yield change(_FROM_PIPE, "contradictory", what, status, slug, named, body=body)
     lacking: Json = {"rtpCapabilities": {"codecs": []}}
-    yield change(consume, "unsupported", "no common codec", 422, "no-common-codec", "audio/opus", body=lacking)
     codec = {**CAPABILITIES["codecs"][0], "clockRate": 0}
     wrong = {"rtpCapabilities": {**CAPABILITIES, "codecs": [codec]}}
-    yield change(consume, "contradictory", "clock", 400, "invalid-rtp-capabilities", "clockRate 0", body=wrong)
+    for name in (f"POST {_ONE_P}/consumers", f"POST {_ONE_PIPE}/consumers/{{producerId}}"):
+        yield change(name, "unsupported", "no common codec", 422, "no-common-codec", "audio/opus", body=lacking)
+        yield change(name, "contradictory", "clock", 400, "invalid-rtp-capabilities", "clockRate 0", body=wrong)
     encodings: Json = {"encodings": [{}, {}]}
     for body, path in [(encodings | _audio(), {}), (encodings, _COMPLETING)]:
         what = f"encodings of {path or 'pending'}"
@@ -138,6 +147,59 @@ def _state_cases() -> Iterator[Case]:
     )
 
 
+def _pipe_cases() -> Iterator[Case]:
+    yield from _pipe_end_cases()
+    in_room = {"routerId": "<room_router>", "pipeTransportId": "<room_pipe>"}
+    rids: Json = {"encodings": [{"ssrc": 7, "rid": "r9"}]}
+    for what, slug, named, changes in [
+        ("a producer", "producer-exists", "'<producer>'", {"path": {"producerId": "<producer>"}}),
+        ("a pending one", "producer-exists", "'<pending>'", {"path": {"producerId": "<pending>"}}),
+        ("a piped one", "producer-exists", "'<piped_producer>'", {"path": {"producerId": "<piped_producer>"}}),
+        (
+            "a room's",
+            "producer-exists",
+            "'<shared_producer>'",
+            {"path": in_room | {"producerId": "<shared_producer>"}},
+        ),
+        ("ann is here", "participant-exists", "'ann'", {"path": in_room, "query": {"participantId": "ann"}}),
+        ("its SSRC", "ssrc-in-use", "99", {"body": _audio(encodings=[{"ssrc": 99}])}),
+        ("its MID", "mid-in-use", "'m'", {"body": _audio(mid="m")}),
+        ("its RID", "rid-in-use", "'r9'", {"body": {"kind": "audio", "rtpParameters": _without_mid() | rids}}),
+    ]:
+        yield change(_FROM_PIPE, "wrong state", what, 409, slug, named, **changes)
+    to_router = f"POST {_ONE_P}/pipe/{{destinationRouterId}}"
+    itself, pending = {"destinationRouterId": "<router>"}, {"producerId": "<pending>"}
+    yield change(to_router, "wrong state", "to itself", 409, "pipe-to-itself", "'<router>'", path=itself)
+    for name in (to_router, f"POST {_ONE_PIPE}/consumers/{{producerId}}"):
+        yield change(name, "wrong state", "no media", 409, "producer-incomplete", "'<pending>'", path=pending)
+
+
+def _pipe_end_cases() -> Iterator[Case]:
+    """What is wrong with one end of a pipe itself."""
+    create, connect = f"POST {_PIPES}", f"POST {_ONE_PIPE}/connect"
+    for ip in ("somewhere", "", "300.1.1.1"):
+        yield change(create, "contradictory", ip, 400, "invalid-listen-ip", f"'{ip}'", body={"listenIp": ip})
+        query = {"remoteHostIp": ip}
+        yield change(connect, "contradictory", ip, 400, "invalid-remote-address", f"'{ip}'", query=query)
+    for ip in ("0.0.0.0", "224.0.0.1", "2001:db8::9"):
+        query = {"remoteHostIp": ip}
+        yield change(connect, "contradictory", ip, 400, "invalid-remote-address", f"'{ip}'", query=query)
+    yield change(create, "wrong state", "port", 409, "port-in-use", "50000", body={"port": 50000})
+    plain, twice = {"pipeTransportId": "<pipe>"}, {"pipeTransportId": "<connected_pipe>"}
+    slug = "srtp-parameters-not-enabled"
+    yield change(connect, "contradictory", "keys for none", 400, slug, "'<pipe>'", path=plain)
+    yield change(connect, "contradictory", "no keys", 400, "srtp-parameters-required", "'<srtp_pipe>'", body={})
+    for key, named in [("%", "base64"), ("AAAA", "3 octets"), ("A" * 60 + "AA==", "46 octets")]:
+        body: Json = {"srtpParameters": SRTP | {"keyBase64": key}}
+        yield change(connect, "contradictory", key, 400, "invalid-srtp-parameters", named, body=body)
+    slug = "transport-already-connected"
+    yield change(connect, "wrong state", "twice", 409, slug, "'<connected_pipe>'", path=twice, body={})
+
+
+def _without_mid() -> Json:
+    return {key: value for key, value in RTP.items() if key != "mid"}
+
+
 def _room_cases() -> Iterator[Case]:
     make, seat, both = "POST /rooms", f"POST {_SEAT}", f"WS {_SEAT}/create-and-connect"
     call = {"roomType": "call", "roomSize": "3"}
@@ -167,8 +229,8 @@ def _limit_cases() -> Iterator[Case]:
     for name, changes in [("POST /sfu/routers", {}), *makes_room]:
         yield change(name, "limits", "routers", 409, "too-many-routers", "5 routers", config=FULL_OF_ROUTERS, **changes)
     consume, owner = f"POST {_ONE_P}/consumers", {"participantId": "of-consumer"}
-    for name in (f"POST {_P}", consume):
-        named = "11 transports"
+    for name in (f"POST {_P}", consume, f"POST {_PIPES}", f"POST {_ONE_P}/pipe/{{destinationRouterId}}"):
+        named = "16 transports"
         yield change(name, "limits", "transports", 409, "too-many-transports", named, config=FULL_OF_TRANSPORTS)
     named = "'of-consumer' has 1"
     yield change(consume, "limits", "consumers", 409, "too-many-consumers", named, query=owner, config=ONE_CONSUMER)

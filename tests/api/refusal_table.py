@@ -39,10 +39,17 @@ _CLOSED = {
     "routerId": "<closed_router>",
     "producerId": "<closed_producer>",
     "consumerId": "<closed_consumer>",
+    "pipeTransportId": "<closed_pipe>",
+    "destinationRouterId": "<closed_router>",
     "roomId": "closed-room",
     "participantId": "gone",
 }
-_ELSEWHERE = {"producerId": "<other_producer>", "consumerId": "<other_consumer>", "participantId": "ann"}
+_ELSEWHERE = {
+    "producerId": "<other_producer>",
+    "consumerId": "<other_consumer>",
+    "pipeTransportId": "<other_pipe>",
+    "participantId": "ann",
+}
 
 
 def _path_cases(route: AnyRoute, row: Row, good: Case) -> Iterator[Case]:
@@ -50,7 +57,7 @@ def _path_cases(route: AnyRoute, row: Row, good: Case) -> Iterator[Case]:
         parameter = PATH_PARAMETERS[name]
         for bad in _BAD_UUIDS if parameter.is_uuid else _BAD_TOKENS:
             path = path_of(route, {**row.path, name: bad})
-            slug = f"invalid-{parameter.kind}-id"
+            slug = f"invalid-{parameter.slug}-id"
             yield refused(good, "malformed id", f"{name} {bad[:9]}", 400, slug, f"'{bad}'", path=path)
         if name in row.makes:
             continue
@@ -59,7 +66,7 @@ def _path_cases(route: AnyRoute, row: Row, good: Case) -> Iterator[Case]:
             strangers.append(("id of another", _ELSEWHERE[name]))
         for column, stranger in strangers:
             path = path_of(route, {**row.path, name: stranger})
-            slug = f"{parameter.kind}-not-found"
+            slug = f"{parameter.slug}-not-found"
             yield refused(good, column, name, 404, slug, f"{parameter.kind} '{stranger}'", path=path)
 
 

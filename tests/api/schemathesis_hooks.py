@@ -16,10 +16,15 @@ UNFORESEEABLE = frozenset(
         "incomplete-producer",
         "invalid-dtls-parameters",
         "invalid-encodings",
+        "invalid-listen-ip",
+        "invalid-remote-address",
         "invalid-room-size",
         "invalid-rtp-capabilities",
         "invalid-rtp-parameters",
+        "invalid-srtp-parameters",
         "no-common-codec",
+        "srtp-parameters-not-enabled",
+        "srtp-parameters-required",
         "unsupported-codec",
         "unsupported-scalability-mode",
         "unsupported-simulcast",
@@ -52,20 +57,29 @@ class Stage:
 
     def _alive(self, url: str) -> bool:
         ids = self._ids
-        consumer = f"{url}/sfu/routers/{ids['routerId']}/consumers/{ids['consumerId']}"
-        participant = f"{url}/rooms/{ids['roomId']}/participants/{ids['participantId']}"
-        return self._http.get(consumer).ok and self._http.get(participant).ok
+        inside = f"{url}/sfu/routers/{ids['routerId']}"
+        there = (
+            f"{inside}/consumers/{ids['consumerId']}",
+            f"{inside}/pipe-transports/{ids['pipeTransportId']}",
+            f"{url}/sfu/routers/{ids['destinationRouterId']}",
+            f"{url}/rooms/{ids['roomId']}/participants/{ids['participantId']}",
+        )
+        return all(self._http.get(path).ok for path in there)
 
     def _make(self, url: str) -> dict[str, str]:
         router = self._id(f"{url}/sfu/routers?participantCount=2")
         producer = self._id(f"{url}/sfu/routers/{router}/producers?participantId=ann", _MEDIA)
         consumer = self._id(f"{url}/sfu/routers/{router}/producers/{producer}/consumers?participantId=ben", _CAPABLE)
+        pipe = self._id(f"{url}/sfu/routers/{router}/pipe-transports")
+        other = self._id(f"{url}/sfu/routers?participantCount=2")
         room = self._id(f"{url}/rooms?roomType=conference&roomSize=9")
         seat = self._id(f"{url}/rooms/{room}/participants/ann?participantType=host&displayName=Ann")
         return {
             "routerId": router,
             "producerId": producer,
             "consumerId": consumer,
+            "pipeTransportId": pipe,
+            "destinationRouterId": other,
             "roomId": room,
             "participantId": seat,
         }

@@ -117,6 +117,16 @@ async def test_a_room_for_which_there_is_no_router_is_not_made() -> None:
         assert (await served.ask("POST", "/rooms?roomType=call&roomSize=2&roomId=other"))[0] == 201
 
 
+async def test_one_for_whom_a_room_needs_a_further_router_keeps_its_seat_when_there_can_be_none() -> None:
+    async with serving(Config(max_routers=1, router_capacity=1)) as served:
+        await served.join("ann")
+        await served.ask("POST", "/rooms/room/participants/ben?participantType=host&displayName=Ben")
+        ben = await served.connect("/rooms/room/participants/ben/connect")
+        assert ben.refusal is not None
+        assert (ben.refusal[1].status, ben.refusal[1].type) == (409, "/problems/too-many-routers")
+        assert (await served.ask("GET", "/rooms/room/participants/ben"))[1]["connected"] is False
+
+
 async def test_so_many_may_watch_and_a_place_that_is_left_is_free() -> None:
     async with serving(Config(max_watchers=1)) as served:
         first = await served.connect("/sfu/events")

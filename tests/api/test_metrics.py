@@ -18,6 +18,7 @@ from labsfu.api.metrics import OPENMETRICS, TEXT, wants_openmetrics
 from labsfu.api.tally import BOUNDS, CLIENT_GONE, Tallied, Tally
 from labsfu.config import Config
 from labsfu.errors import Unavailable
+from labsfu.shell.worker_pool import SoleWorker
 from labsfu.wire import socket as wire
 from labsfu.wire.payloads import WorkerInfo
 from labsfu.wire.stats import DropCount
@@ -81,7 +82,7 @@ class Gone(FakeWorker):
 
 def with_worker(worker: FakeWorker) -> ApiWorld:
     world = ApiWorld(Config())
-    object.__setattr__(world.api, "workers", (worker,))
+    object.__setattr__(world.api, "workers", SoleWorker(worker))
     return world
 
 

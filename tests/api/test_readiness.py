@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import trio
 from msgspec.structs import replace
@@ -14,6 +16,7 @@ from labsfu.shell.driver import InProcessWorker
 from labsfu.shell.entropy import SystemEntropy
 from labsfu.wire.ids import WorkerId
 from labsfu.wire.payloads import WorkerInfo
+from labsfu.wire.worker import Worker
 from tests.support.api_world import ApiWorld
 from tests.support.fake_worker import FakeWorker
 
@@ -43,9 +46,16 @@ class Stuck(FakeWorker):
         raise AssertionError
 
 
+class Several:
+    """Workers that are asked how they do, and nothing else."""
+
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        self.all = workers
+
+
 def world_of(*workers: FakeWorker | InProcessWorker, config: Config | None = None) -> ApiWorld:
     world = ApiWorld(config or Config())
-    object.__setattr__(world.api, "workers", workers)
+    object.__setattr__(world.api, "workers", Several(workers))
     return world
 
 

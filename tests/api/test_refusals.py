@@ -28,6 +28,18 @@ RACES = {
         Refusal(404, "room-not-found"),
         Refusal(404, "participant-not-found"),
     },
+    # A room that needs one more: test_limits_of_a_server.
+    "WS /rooms/{roomId}/participants/{participantId}/connect": {Refusal(409, "too-many-routers")},
+    "POST /sfu/routers/{routerId}/pipe-transports/{pipeTransportId}/producers/{producerId}": {
+        Refusal(409, "producer-closed")
+    },
+    "POST /sfu/routers/{routerId}/producers/{producerId}/pipe/{destinationRouterId}": {
+        Refusal(409, "producer-closed"),
+        Refusal(409, "pipe-closed"),
+        # The pipe is made, and undone: test_pipes_over_http.
+        Refusal(409, "producer-exists"),
+        Refusal(409, "participant-exists"),
+    },
 }
 """What a request meets only when something ends while it is carried out (test_abandoned_requests, tests/rooms)."""
 MEANWHILE = {Refusal(409, "transport-closed")}

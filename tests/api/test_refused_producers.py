@@ -127,7 +127,7 @@ WRONG_SHAPES = {
 async def a_server() -> AsyncIterator[Server]:
     """A whole server, its engine included, on loopback."""
     async with trio.open_nursery() as nursery:
-        server = Server(Config(port=0, media=MediaListen(("127.0.0.1",), 0)))
+        server = Server(Config(port=0, media=MediaListen(("127.0.0.1",), 0), workers=0))
         await nursery.start(server.run)
         yield server
         await server.close()

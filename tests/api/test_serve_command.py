@@ -26,7 +26,13 @@ JOIN = "/rooms/r/participants/{0}/create-and-connect?roomType=conference&partici
 def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("LABSFU_")}
     command = [sys.executable, "-m", "labsfu", "serve", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean | environment)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean | {"LABSFU_WORKERS": "0"} | environment,
+    )
 
 
 def refused(*arguments: str, **environment: str) -> str:

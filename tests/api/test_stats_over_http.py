@@ -7,7 +7,7 @@ import pytest
 from labsfu.wire import socket as wire
 from labsfu.wire.base import from_json, to_json
 from labsfu.wire.rtp import MediaKind
-from labsfu.wire.stats import ConsumerStatsPayload, ProducerStatsPayload, RouterStatsPayload
+from labsfu.wire.stats import ConsumerStatsPayload, ProducerStatsPayload, RouterStatsPayload, TransportStats
 from tests.support.api_world import JOIN, EngineWorld, Peer, S, serving_engine
 from tests.support.http_media import make_consumer, make_producer, make_router
 from tests.support.media import audio_parameters
@@ -26,6 +26,7 @@ async def test_of_a_producer(world: EngineWorld) -> None:
     assert status == 200
     stats = from_json(to_json(body), ProducerStatsPayload)
     assert (stats.id, stats.streams) == (path.rpartition("/")[2], ())
+    assert isinstance(stats.transport, TransportStats)
     assert (stats.transport.bytes_received, stats.transport.dtls_state) == (0, "new")
 
 

@@ -130,7 +130,7 @@ def _is_browser(pid: int) -> bool:
 async def measure(seconds: float, tell: Callable[[str], None]) -> list[Cost]:
     """All kinds; Chromium only where there is one."""
     costs = []
-    async with ServerProcess("--log-level", "warning") as server:
+    async with ServerProcess("--log-level", "warning", "--workers", "0") as server:
         for kind, media, synthetic, clients in (
             ("synthetic, 1 layer", ONE_LAYER, True, 10),
             ("synthetic, 3 layers (simulcast)", THREE_LAYERS, True, 10),

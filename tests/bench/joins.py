@@ -57,7 +57,7 @@ async def come_and_go(server: ServerProcess, room: str, number: int) -> None:
 async def run(joins: int, every: int) -> list[Sample]:
     """Let that many people come and go, two at a time."""
     samples = []
-    async with ServerProcess("--log-level", "warning") as server, ApiClient(server.url) as api:
+    async with ServerProcess("--log-level", "warning", "--workers", "0") as server, ApiClient(server.url) as api:
         room = await api.create_room(RoomType.CONFERENCE, 16)
         for number in range(0, WARM_UP + joins, 2):
             if number >= WARM_UP and (number - WARM_UP) % every == 0:

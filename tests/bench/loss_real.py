@@ -121,7 +121,7 @@ async def scene(seed: int) -> AsyncIterator[Scene]:
     """Set it up; the camera is on when the body begins."""
     clean, tap = Conditions(delay=DELAY), Tap()
     async with (
-        ServerProcess("--log-level", "warning") as server,
+        ServerProcess("--log-level", "warning", "--workers", "0") as server,
         Relay(media_address(server), seed=seed, name="receiver", up=clean, down=clean) as relay,
         LabClient(server.url, room="r", name="camera", auto_subscribe=False) as client,
     ):

@@ -122,7 +122,7 @@ class Run:
 async def crowd(people: int, media: Media, seconds: float, *, workers: int | None, seed: int) -> Run:
     """One crowd, measured for so long once everyone is there."""
     async with (
-        ServerProcess("--log-level", "warning") as server,
+        ServerProcess("--log-level", "warning", "--workers", "0") as server,
         Swarm(server.url, people=people, room_size=ROOM, rate="10/s", media=media, workers=workers, seed=seed) as swarm,
     ):
         await swarm.play()
@@ -244,7 +244,7 @@ async def profiled(people: int, media: Media, *, server: bool) -> list[tuple[str
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "profile"
         under = (sys.executable, "-m", "cProfile", "-o", str(file), "-m")
-        serve = ("labsfu", "serve", "--port", "0", "--media-port", "0", "--log-level", "warning")
+        serve = ("labsfu", "serve", "--port", "0", "--media-port", "0", "--workers", "0", "--log-level", "warning")
         command = (*under, *serve) if server else (sys.executable, "-m", *serve)
         worker = WORKER if server else (*under, "clients.swarm.worker")
         async with (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.bench.forwarding import CLEAN, LOSSY, run
+from tests.bench.pipes import measure_hop
 from tests.bench.samples import measure
 
 
@@ -22,3 +23,10 @@ def test_samples_are_measured() -> None:
     assert min(cost.look, cost.counts, cost.sample, cost.encode) > 0
     assert cost.octets > 20 * 100
     assert 0 < cost.share < 1
+
+
+@pytest.mark.asyncio
+async def test_a_hop_is_measured() -> None:
+    hop = await measure_hop(2, packets=20, seconds=0.5)
+    assert 0 < hop.p50 <= hop.p99
+    assert min(hop.near_us, hop.far_us) > 0

@@ -14,11 +14,9 @@ LATE = 1.0
 """Seconds from capture to presentation, at most."""
 STRAY = 0.05
 """Seconds by which an RTP timestamp may stray from when its picture was captured: one picture at 20 a second."""
-
-
 UNREADABLE = 0.02
-"""The share of pictures that an encoder short of time may squeeze until they cannot be read, never two in a row: what is
-put together of two streams stays so until the next key frame."""
+"""The share of pictures that an encoder short of time may squeeze until they cannot be read, never two in a row: what
+is put together of two streams stays so until the next key frame."""
 
 
 def first_shown(pictures: Sequence[Presented], size: tuple[int, int], since: float) -> float:

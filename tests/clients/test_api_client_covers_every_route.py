@@ -13,7 +13,13 @@ from labsfu.api.app import ROUTES
 from labsfu.api.routing import NoBody, Route
 from labsfu.wire.ids import ParticipantId
 from labsfu.wire.payloads import ParticipantType, RoomType
-from labsfu.wire.rtp import RtpCapabilities
+from labsfu.wire.pipe import (
+    CreatePipeConsumerForProducerPayload,
+    CreatePipeTransportRequestPayload,
+    CreateRemoteProducerOnPipeTransportPayload,
+    SrtpParameters,
+)
+from labsfu.wire.rtp import MediaKind, RtpCapabilities, RtpParameters
 from labsfu.wire.sfu import (
     CreateConsumerRequestPayload,
     CreateProducerRequestPayload,
@@ -25,13 +31,15 @@ from tests.clients.test_api_client_tells_refusals_apart import answering
 
 pytestmark = pytest.mark.asyncio
 
-R, P, C = "a" * 8, "b" * 8, "c" * 8
+R, P, C, T = "a" * 8, "b" * 8, "c" * 8, "d" * 8
 DTLS = DtlsParameters(fingerprints=(DtlsFingerprint(algorithm="sha-256", value="AB"),))
 ANN = ParticipantId("ann")
 HOST = ParticipantType.HOST
 ROUTER = "/sfu/routers/{routerId}"
 PRODUCER = f"{ROUTER}/producers/{{producerId}}"
 CONSUMER = f"{ROUTER}/consumers/{{consumerId}}"
+PIPE = f"{ROUTER}/pipe-transports/{{pipeTransportId}}"
+KEYS = SrtpParameters(crypto_suite="AEAD_AES_256_GCM", key_base64="A" * 59 + "=")
 PARTICIPANT = "/rooms/{roomId}/participants/{participantId}"
 
 CALLS: dict[str, Callable[[ApiClient], Awaitable[object]]] = {
@@ -72,6 +80,25 @@ CALLS: dict[str, Callable[[ApiClient], Awaitable[object]]] = {
     f"POST {CONSUMER}/request-key-frame": lambda api: api.request_key_frame(R, C),
     f"GET {CONSUMER}/stats": lambda api: api.consumer_stats(R, C),
     f"DELETE {CONSUMER}": lambda api: api.delete_consumer(R, C),
+    f"POST {ROUTER}/pipe-transports": lambda api: api.create_pipe_transport(
+        R, CreatePipeTransportRequestPayload(enable_rtx=True)
+    ),
+    f"GET {ROUTER}/pipe-transports": lambda api: api.pipe_transports(R),
+    f"GET {PIPE}": lambda api: api.pipe_transport(R, T),
+    f"GET {PIPE}/stats": lambda api: api.pipe_transport_stats(R, T),
+    f"POST {PIPE}/connect": lambda api: api.connect_pipe_transport(R, T, "192.0.2.1", 4000, KEYS),
+    f"POST {PIPE}/consumers/{{producerId}}": lambda api: api.pipe_consume(
+        R, T, P, CreatePipeConsumerForProducerPayload(rtp_capabilities=RtpCapabilities())
+    ),
+    f"POST {PIPE}/producers/{{producerId}}": lambda api: api.pipe_produce(
+        R,
+        T,
+        P,
+        ANN,
+        CreateRemoteProducerOnPipeTransportPayload(kind=MediaKind.AUDIO, rtp_parameters=RtpParameters(codecs=())),
+    ),
+    f"DELETE {PIPE}": lambda api: api.delete_pipe_transport(R, T),
+    f"POST {PRODUCER}/pipe/{{destinationRouterId}}": lambda api: api.pipe_to_router(R, P, "e" * 8),
     "POST /rooms": lambda api: api.create_room(RoomType.CALL, 2),
     "GET /rooms": lambda api: api.rooms(),
     "GET /rooms/{roomId}": lambda api: api.room("r"),

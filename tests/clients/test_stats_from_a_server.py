@@ -15,7 +15,7 @@ from clients.synthetic.video import SyntheticVideo
 from labsfu.wire.base import ABSENT
 from labsfu.wire.feed import Sample
 from labsfu.wire.payloads import RoomType
-from labsfu.wire.stats import InboundRtpStats, OutboundRtpStats
+from labsfu.wire.stats import InboundRtpStats, OutboundRtpStats, TransportStats
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.e2e]
 
@@ -73,6 +73,7 @@ async def test_all_ways_to_ask_agree() -> None:
         assert isinstance(outbound, OutboundRtpStats)
         assert isinstance(inbound, InboundRtpStats)
         assert 0 < outbound.packet_count <= inbound.packet_count
+        assert isinstance(shown.transport, TransportStats)
         assert shown.transport.ice_selected_tuple is not ABSENT
         assert shown.transport.rtp_bytes_sent >= outbound.byte_count
 

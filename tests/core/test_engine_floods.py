@@ -287,7 +287,7 @@ def test_a_peer_with_ten_thousand_addresses_has_a_few_of_them() -> None:
     for number in range(FLOOD):
         lab.send((f"203.0.{number // 250}.{number % 250}", 5000), data)
     lab.pump()
-    assert len(lab.engine._tables.transports[transport].addresses) <= MAX_PATHS
+    assert len(lab.engine._tables.transport(lab.router, transport).addresses) <= MAX_PATHS
     assert len(lab.engine._tables.by_address) <= MAX_PATHS
     dropped = drops_of(lab, lambda: peer.send_rtp(audio_packet(1)))
     assert "rtp-unknown-source" not in dropped  # the one in use stayed
@@ -392,7 +392,7 @@ def test_a_handshake_succeeds_though_each_of_its_flights_came_cut_off_first() ->
         return False
 
     flights: list[bytes] = []
-    transport = lab.engine._tables.transports[options.id]
+    transport = lab.engine._tables.transport(lab.router, options.id)
     lab.lose = cut_first
     peer.start_dtls()
     lab.advance(1)

@@ -88,7 +88,9 @@ def test_a_certificate_of_whatever_version_is_judged_by_its_fingerprint_alone(
     peer.start_dtls()
     lab.connect(options.id, peer)
     lab.pump()
-    assert lab.engine._tables.transports[options.id].dtls_state == "failed"  # the fingerprint is the usual one's
+    assert (
+        lab.engine._tables.transport(lab.router, options.id).dtls_state == "failed"
+    )  # the fingerprint is the usual one's
 
 
 @pytest.mark.parametrize(("consumers", "length"), [(8, 255), (31, 64), (60, 36)])

@@ -7,7 +7,7 @@ import pytest
 from labsfu.core.rtcp.pli import PictureLossIndication
 from labsfu.errors import CommandError, Conflict, InvalidValue, NotFound, Unsupported
 from labsfu.wire import commands
-from labsfu.wire.base import ABSENT
+from labsfu.wire.base import ABSENT, Absent
 from labsfu.wire.ids import ParticipantId, ProducerId
 from labsfu.wire.rtp import MediaKind, RtpCapabilities
 from labsfu.wire.sfu import ConsumerPayload, EncodingUpdate, ProducerPayload
@@ -47,7 +47,8 @@ def create_consumer(lab: Lab, producer_id: ProducerId, **fields: object) -> Cons
     return lab.do(command, commands.ConsumerShown).consumer
 
 
-def shake_hands(lab: Lab, options: TransportOptions) -> Peer:
+def shake_hands(lab: Lab, options: TransportOptions | Absent) -> Peer:
+    assert options is not ABSENT
     peer = lab.peer()
     peer.check(options)
     peer.start_dtls()
@@ -231,8 +232,10 @@ def test_ice_is_restarted_on_ones_own_transport() -> None:
     made = video(lab)
     command = commands.RestartProducerIce(router_id=lab.router, producer_id=made.id)
     restarted = lab.do(command, commands.IceRestarted).ice_parameters
+    assert made.transport_options is not ABSENT
     assert restarted.username_fragment != made.transport_options.ice_parameters.username_fragment
     shown = lab.do(commands.GetProducer(router_id=lab.router, producer_id=made.id), commands.ProducerShown).producer
+    assert shown.transport_options is not ABSENT
     assert shown.transport_options.ice_parameters == restarted
 
 

@@ -85,7 +85,7 @@ def test_of_a_sample() -> None:
         "transportId", "bytesReceived", "recvBitrate", "bytesSent", "sendBitrate"
     }  # fmt: skip
     (producer,), (consumer,) = sample["producers"], sample["consumers"]
-    assert set(producer) == {"producerId", "encodings"}
+    assert set(producer) == {"routerId", "producerId", "encodings"}
     assert set(producer["encodings"][0]) == {
         "ssrc", "rid", "packetCount", "byteCount", "bitrate", "packetsLost", "packetsRepaired", "jitter", "score"
     }  # fmt: skip

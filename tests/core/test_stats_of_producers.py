@@ -53,6 +53,7 @@ def test_a_producer_that_is_only_a_transport_yet_shows_that() -> None:
     asked = commands.GetProducerStats(router_id=call.lab.router, producer_id=pending.id)
     stats = call.lab.do(asked, commands.ProducerStatsShown).stats
     assert (stats.id, stats.streams) == (pending.id, ())
+    assert pending.transport_options is not ABSENT
     assert stats.transport.transport_id == pending.transport_options.id
 
 

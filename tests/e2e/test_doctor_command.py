@@ -23,7 +23,14 @@ FREE = ("--port", "0", "--media-port", "0")
 def run(*words: str, before: tuple[str, ...] = (), **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("LABSFU_")}
     command = [*before, sys.executable, "-m", "labsfu", *words]
-    return subprocess.run(command, capture_output=True, text=True, env=clean | environment, timeout=60, check=False)
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env=clean | {"LABSFU_WORKERS": "0"} | environment,
+        timeout=60,
+        check=False,
+    )
 
 
 def levels(done: subprocess.CompletedProcess[str]) -> dict[str, set[str]]:

@@ -18,6 +18,7 @@ from clients.media.tracks import PatternTrack, ToneTrack
 from clients.server import ServerProcess
 from clients.standalone import StandaloneClient
 from clients.subscriber import RemoteTrack
+from labsfu.wire.base import ABSENT
 from labsfu.wire.ids import ProducerId
 from labsfu.wire.sfu import UpdateProducerRequestPayload
 from labsfu.wire.transport import DtlsRole
@@ -115,9 +116,10 @@ async def test_refusals_are_typed(api: ApiClient) -> None:
     router = await api.create_router(1)
     async with StandaloneClient(api, router, "ann") as ann:
         audio = await ann.publish(ToneTrack(SOURCE))
-        parameters = (await api.producer(router.id, audio)).transport_options.dtls_parameters
+        options = (await api.producer(router.id, audio)).transport_options
+        assert options is not ABSENT
         with pytest.raises(Refused) as twice:
-            await api.connect_producer(router.id, audio, parameters)
+            await api.connect_producer(router.id, audio, options.dtls_parameters)
         assert (twice.value.status, twice.value.slug) == (409, "transport-already-connected")
         await api.delete_router(router.id)
         with pytest.raises(Refused) as gone:

@@ -9,7 +9,7 @@ from labsfu.wire import commands
 from labsfu.wire import socket as wire
 from labsfu.wire.ids import ParticipantId, RoomId
 from labsfu.wire.payloads import ParticipantType, RoomType
-from tests.support.room_world import EPOCH, ROOM, World
+from tests.support.room_world import EPOCH, ROOM, World, command_of
 
 ANN = ParticipantId("ann")
 
@@ -84,7 +84,7 @@ def test_one_who_lost_the_race_for_a_room_that_is_gone_again_makes_it_anew(world
 
 def test_a_router_that_dies_before_its_room_is_made_leaves_no_room(world: World) -> None:
     flow = world.rooms.create_room(RoomPlan(RoomType.CALL, None, ROOM), world.now)
-    made = world.engine.execute(next(flow).command)
+    made = world.engine.execute(command_of(next(flow)))
     assert isinstance(made, commands.RouterCreated)
     world.engine.close_router(made.router_id)
     world.pump()

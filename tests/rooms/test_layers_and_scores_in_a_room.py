@@ -12,7 +12,7 @@ from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId
 from labsfu.wire.rtp import ConsumerLayers, MediaKind
 from labsfu.wire.sfu import ConsumerScore, ProducerScore
 from tests.support.fake_worker import CAPABILITIES, OPUS
-from tests.support.room_world import ROOM, World
+from tests.support.room_world import ROOM, World, command_of
 
 NOBODYS = ConsumerId("00000000-0000-0000-0000-00000000ffff")
 LOWEST = ConsumerLayers(spatial_layer=0, temporal_layer=0)
@@ -121,7 +121,7 @@ def test_a_refusal_of_the_engine_is_the_answer(world: World, three: Three) -> No
 def test_a_consumer_that_ends_while_it_is_being_changed_is_not_found(world: World, three: Three) -> None:
     request = wire.SetPreferredLayers(id=three.consumer, layers=LOWEST)
     flow = world.rooms.receive(three.ben, request, world.now)
-    shown = world.engine.execute(next(flow).command)
+    shown = world.engine.execute(command_of(next(flow)))
     world.engine.close_producer(three.producer, "dtls-closed")
     world.pump()
     with pytest.raises(StopIteration):
@@ -157,7 +157,7 @@ def test_of_streams_that_are_no_participants_nobody_is_told(world: World, three:
         consumer_id=NOBODYS,
         score=ConsumerScore(score=1, producer_score=1, producer_scores=(1,)),
     )
-    world.rooms.on_event(consumer)
+    world.rooms.on_event(consumer, world.now)
     world.pump()
     assert world.told == {}
 
@@ -188,7 +188,7 @@ def test_of_several_words_on_a_stream_that_is_made_the_last_of_each_kind_is_told
     world.say(ben, wire.InitRequest(rtp_capabilities=CAPABILITIES))
     world.hush()
     flow = world.rooms.receive(ben, wire.ConsumeRequest(producer_id=producer), world.now)
-    made = world.engine.execute(next(flow).command)
+    made = world.engine.execute(command_of(next(flow)))
     assert isinstance(made, commands.Consumed)
     world.engine.score_consumer(made.consumer_id, 10)
     world.engine.change_layers(made.consumer_id, 0, "begun")

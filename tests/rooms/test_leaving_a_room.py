@@ -121,7 +121,7 @@ def test_a_deleted_room_says_goodbye_once_to_everyone(world: World) -> None:
     world.do(world.rooms.delete_room(ROOM))
     for connection in (ann, ben):
         closed, farewell = world.heard(connection)
-        assert closed == wire.RoomClosed()
+        assert closed == wire.RoomClosed(reason="deleted")
         assert isinstance(farewell, Hangup)
     assert world.engine.empty
     assert len(world.engine.closed) == len(set(world.engine.closed))

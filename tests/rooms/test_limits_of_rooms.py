@@ -11,7 +11,7 @@ from labsfu.wire.ids import ParticipantId, RoomId
 from labsfu.wire.payloads import ParticipantType, RoomType
 from labsfu.wire.rtp import MediaKind
 from tests.support.fake_worker import OPUS
-from tests.support.room_world import ROOM, World
+from tests.support.room_world import ROOM, World, command_of
 
 A, B, C = (RoomId(name) for name in "abc")
 
@@ -51,7 +51,7 @@ def test_rooms_that_are_being_made_count_too() -> None:
 def test_a_room_that_could_not_be_made_takes_no_place() -> None:
     world = limited(Limits(rooms=1))
     making = world.start(world.rooms.create_room(RoomPlan(RoomType.CALL, 2, A), world.now))
-    world.engine.refusals[type(making._wish.command)] = [Conflict("planted")]  # type: ignore[union-attr]  # it waits
+    world.engine.refusals[type(command_of(making._wish))] = [Conflict("planted")]
     with pytest.raises(CommandError, match="planted"):
         making.finish()
     world.room(id_=B)

@@ -1,6 +1,7 @@
 """Rooms under random use, flows interleaved: nobody is told wrong, nothing is left, nothing is closed twice."""
 
 from collections import Counter
+from itertools import count
 from typing import Any, TypeAlias
 
 import hypothesis.strategies as st
@@ -10,9 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from labsfu.errors import CommandError
 from labsfu.rooms.wishes import ConnectionId, Hangup
 from labsfu.shell.whereabouts import Whereabouts
-from labsfu.wire import events
+from labsfu.wire import commands, events
 from labsfu.wire import socket as wire
-from labsfu.wire.ids import ParticipantId, ProducerId
+from labsfu.wire.ids import ParticipantId, ProducerId, TransportId
 from labsfu.wire.payloads import ParticipantType
 from labsfu.wire.rtp import MediaKind
 from tests.support.fake_worker import CAPABILITIES, OPUS
@@ -128,11 +129,13 @@ def add(known: set[Any], id_: str) -> None:
 
 
 class RandomUse(RuleBasedStateMachine):
-    def __init__(self) -> None:
+    def __init__(self, engines: int = 1, router_capacity: int = 100) -> None:
         super().__init__()
-        self.world = World()
+        self.world = World(engines, router_capacity)
         self.views: dict[ConnectionId, View] = {}
         self.flows: list[Paused[Any]] = []
+        self.handmade: set[TransportId] = set()
+        self.resumed: set[str] = set()
         self.watch = Watch()
 
     @initialize(busy=st.booleans())
@@ -140,7 +143,8 @@ class RandomUse(RuleBasedStateMachine):
         """Half of the time ann sends and ben receives already: alone, little would ever get so far."""
         if busy:
             self.make_busy()
-        self.world.engine.scores_at_once = True
+        for engine in self.world.engines:
+            engine.scores_at_once = True
 
     def make_busy(self) -> None:
         for name in ("ann", "ben"):
@@ -182,12 +186,12 @@ class RandomUse(RuleBasedStateMachine):
 
     @rule(data=st.data(), action=st.sampled_from([wire.ProducerClose, wire.ProducerPause, wire.ProducerResume]))
     def change_a_producer(self, data: st.DataObject, action: type[wire.ProducerClose]) -> None:
-        if known := sorted(self.world.engine.producers):
+        if known := sorted({id_ for engine in self.world.engines for id_ in engine.producers}):
             self.say(data, action(id=data.draw(st.sampled_from(known))))
 
     @rule(data=st.data(), action=st.sampled_from([wire.ConsumerClose, wire.ConsumerPause, wire.ConsumerResume]))
     def change_a_consumer(self, data: st.DataObject, action: type[wire.ConsumerClose]) -> None:
-        if known := sorted(self.world.engine.consumers):
+        if known := sorted(id_ for engine in self.world.engines for id_ in engine.consumers):
             self.say(data, action(id=data.draw(st.sampled_from(known))))
 
     @rule(data=st.data())
@@ -206,16 +210,19 @@ class RandomUse(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def lose_a_transport(self, data: st.DataObject) -> None:
-        if known := sorted(self.world.engine.transports):
-            self.world.engine.close_transport(data.draw(st.sampled_from(known)), "dtls-closed")
+        if known := sorted(id_ for engine in self.world.engines for id_ in engine.transports):
+            id_ = data.draw(st.sampled_from(known))
+            engine = next(engine for engine in self.world.engines if id_ in engine.transports)
+            engine.close_transport(id_, "dtls-closed")
             self.world.pump()
             self.listen()
 
     @rule(data=st.data(), score=st.integers(1, 10))
     def get_through_worse(self, data: st.DataObject, score: int) -> None:
-        engine = self.world.engine
-        known: list[tuple[Any, Any]] = [(engine.score_consumer, id_) for id_ in sorted(engine.consumers)]
-        known += [(engine.score_producer, id_) for id_ in sorted(engine.producers)]
+        known: list[tuple[Any, Any]] = []
+        for engine in self.world.engines:
+            known += [(engine.score_consumer, id_) for id_ in sorted(engine.consumers)]
+            known += [(engine.score_producer, id_) for id_ in sorted(engine.producers)]
         if known:
             tell, id_ = data.draw(st.sampled_from(known))
             tell(id_, score)
@@ -224,21 +231,23 @@ class RandomUse(RuleBasedStateMachine):
 
     @rule(data=st.data(), spatial=st.integers(0, 2))
     def be_sent_other_layers(self, data: st.DataObject, spatial: int) -> None:
-        if known := sorted(self.world.engine.consumers):
-            self.world.engine.change_layers(data.draw(st.sampled_from(known)), spatial, "available")
+        known = [(engine, id_) for engine in self.world.engines for id_ in sorted(engine.consumers)]
+        if known:
+            engine, id_ = data.draw(st.sampled_from(known))
+            engine.change_layers(id_, spatial, "available")
             self.world.pump()
             self.listen()
 
     @rule(data=st.data())
     def speak(self, data: st.DataObject) -> None:
         """Also who is of no room: the engine knows more producers than the rooms do."""
-        engine = self.world.engine
-        known = sorted(engine.producers)
-        for router_id in sorted(engine.routers):
-            mine = [id_ for id_ in known if engine.producers[id_].router_id == router_id]
-            engine.measure_levels(router_id, dict.fromkeys(mine, -30))
-            if mine:
-                engine.give_floor(router_id, data.draw(st.sampled_from(mine)))
+        for engine in self.world.engines:
+            for router_id in sorted(engine.routers):
+                mine = sorted(id_ for id_, producer in engine.producers.items() if producer.router_id == router_id)
+                mine += sorted(id_ for copied_to, id_ in engine.copies if copied_to == router_id)
+                engine.measure_levels(router_id, dict.fromkeys(mine, -30))
+                if mine:
+                    engine.give_floor(router_id, data.draw(st.sampled_from(mine)))
         self.world.pump()
         self.listen()
 
@@ -258,16 +267,19 @@ class RandomUse(RuleBasedStateMachine):
     @rule()
     def the_engine_answers_all(self) -> None:
         while any(not flow.done for flow in self.flows):
+            assert any(not (flow.done or flow.waits) for flow in self.flows), "they wait for each other"
             for flow in self.flows:
                 if not flow.done:
                     flow.step()
+        self.world.carry_out_orders()
         self.listen()
 
     # ------------------------------------------------------------------ what must hold
 
     @invariant()
     def nothing_is_closed_twice(self) -> None:
-        assert max(Counter(self.world.engine.closed).values(), default=1) == 1
+        closed = [id_ for engine in (*self.world.engines, *self.world.dead) for id_ in engine.closed]
+        assert max(Counter(closed).values(), default=1) == 1
 
     @invariant()
     def a_watcher_knows_what_is_true(self) -> None:
@@ -275,7 +287,7 @@ class RandomUse(RuleBasedStateMachine):
         people = [p for room in self.world.rooms.rooms() for p in room.participants]
         assert self.watch.rooms == {room.id for room in self.world.rooms.rooms()}
         assert self.watch.people == {p.id for p in people}
-        assert self.watch.sockets == {p.id for p in people if p.connected}
+        assert self.watch.sockets == {p.id for p in people if p.connected and not p.remote}
 
     @invariant()
     def everyone_knows_what_is_true(self) -> None:
@@ -287,9 +299,9 @@ class RandomUse(RuleBasedStateMachine):
                 others = [p for p in people.values() if p.id != view.name]
                 assert view.people <= {p.id for p in others}
                 assert view.producers == {id_ for p in others for id_ in p.producer_ids}
-                speaking = {s.producer_id for s in self.world.engine.speakers.values()}
+                speaking = {s.producer_id for engine in self.world.engines for s in engine.speakers.values()}
                 known = {id_ for p in people.values() for id_ in p.producer_ids}
-                assert {view.speaker} - {None} == speaking & known
+                assert view.speaker in (speaking & known or {None})
                 assert view.screens == {p.id for p in others if p.share_screen and p.id in view.people}
                 own, consumers = set(people[view.name].producer_ids), set(people[view.name].consumer_ids)
                 quiet = all(flow.done for flow in self.flows)  # else it may wait for the answer to a closing
@@ -302,14 +314,38 @@ class RandomUse(RuleBasedStateMachine):
     @invariant()
     def books_and_engine_agree_when_all_is_quiet(self) -> None:
         self.flows = [flow for flow in self.flows if not flow.done]
-        if self.flows:
+        if self.flows or self.world.orders:
             return
         people = [p for room in self.world.rooms.rooms() for p in room.participants]
-        engine = self.world.engine
-        assert engine.routers == {id_ for room in self.world.rooms.rooms() for id_ in room.router_ids}
-        assert set(engine.producers) == {id_ for p in people for id_ in p.producer_ids}
-        assert set(engine.consumers) == {id_ for p in people for id_ in p.consumer_ids}
-        assert len(engine.transports) <= 2 * len(people)
+        engines = self.world.engines
+        routers = {id_ for engine in engines for id_ in engine.routers}
+        assert routers == {id_ for room in self.world.rooms.rooms() for id_ in room.router_ids}
+        own = {id_ for p in people if not p.remote for id_ in p.producer_ids}
+        assert {id_ for engine in engines for id_ in engine.producers} == own
+        consumers = {id_ for engine in engines for id_, consumer in engine.consumers.items() if not consumer.piped}
+        assert consumers == {id_ for p in people for id_ in p.consumer_ids}
+        transports = [t for engine in engines for t in engine.transports.values() if not t.pipe]
+        assert len(transports) <= 2 * len(people)
+        self.pipes_and_engines_agree()
+
+    def pipes_and_engines_agree(self) -> None:
+        """All that goes over pipes is in the book, and both sides of it are in step."""
+        book, engines = self.world.rooms._piping._book, self.world.engines
+        remote = {key for key, producer in self.world.rooms._directory.producers.items() if producer.owner.remote}
+        assert {key for engine in engines for key in engine.copies} == set(book.copies) | remote
+        feeding = {id_: consumer for engine in engines for id_, consumer in engine.consumers.items() if consumer.piped}
+        assert set(feeding) == set(book.consumers)
+        pipes = {id_ for engine in engines for id_, transport in engine.transports.items() if transport.pipe}
+        assert pipes - set(book.transports) <= self.handmade
+        assert set(book.transports) <= pipes
+        for id_, copy in book.consumers.items():
+            source, there = self.world.engine_of(copy.source), self.world.engine_of(copy.destination)
+            paused = source._producer(copy.source, copy.producer_id).paused
+            assert feeding[id_].paused == (copy.idle or copy.consumer_paused)
+            assert there.copies[copy.destination, copy.producer_id].paused == (paused or copy.consumer_paused)
+            users = [c for c in there.consumers.values() if there is self.world.engine_of(c.router_id)]
+            used = any((c.router_id, c.producer_id) == (copy.destination, copy.producer_id) for c in users)
+            assert used or copy.idle or copy.consumer_paused or id_ in self.resumed, "it flows for nobody"
 
     def teardown(self) -> None:
         """In the end everything goes, and nothing may be left of it."""
@@ -317,7 +353,9 @@ class RandomUse(RuleBasedStateMachine):
         self.everyone_knows_what_is_true()
         self.books_and_engine_agree_when_all_is_quiet()
         self.world.do(self.world.rooms.reset())
-        assert self.world.engine.empty
+        self.world.carry_out_orders()
+        assert all(engine.empty for engine in self.world.engines)
+        assert len(self.world.rooms._piping._book) == 0
         assert self.world.rooms.counts() == (0, 0)
         assert self.world.rooms.deadline() is None
         self.a_watcher_knows_what_is_true()
@@ -352,5 +390,70 @@ class RandomUse(RuleBasedStateMachine):
         assert all(isinstance(error, CommandError) for error in errors)
 
 
+class SpreadUse(RandomUse):
+    """Each router takes one participant only, there are several workers, which die, and people of other servers."""
+
+    def __init__(self) -> None:
+        super().__init__(engines=3, router_capacity=1)
+        self._names = count(1)
+
+    @rule(held=st.booleans())
+    def be_slow_with_orders(self, held: bool) -> None:
+        self.world.hold_orders = held
+
+    @rule()
+    def carry_out_orders(self) -> None:
+        self.world.carry_out_orders()
+        self.listen()
+
+    @rule(which=st.integers(0, 2))
+    def lose_a_worker(self, which: int) -> None:
+        self.world.kill(self.world.engines[which])
+        self.listen()
+
+    @rule(data=st.data(), name=st.sampled_from(["ann", "yan", "zoe"]), paused=st.booleans())
+    def be_piped_in(self, data: st.DataObject, name: str, paused: bool) -> None:
+        known = [id_ for room in self.world.rooms.rooms() for id_ in room.router_ids]
+        if not known:
+            return
+        router_id = data.draw(st.sampled_from(known))
+        create = commands.CreatePipeTransport(router_id=router_id, listen_ip="127.0.0.1")
+        pipe = self.world.of_engine(create, commands.PipeTransportShown).pipe_transport.id
+        self.handmade.add(pipe)
+        command = commands.ProduceFromPipe(
+            router_id=router_id,
+            transport_id=pipe,
+            producer_id=ProducerId(f"far-{next(self._names)}"),
+            participant_id=ParticipantId(name),
+            kind=MediaKind.AUDIO,
+            rtp_parameters=OPUS,
+            paused=paused,
+        )
+        self.begin(self.world.rooms.produce_from_pipe(command))
+
+    @rule(data=st.data(), paused=st.booleans(), feeding=st.booleans())
+    def stop_or_close_over_http(self, data: st.DataObject, paused: bool, feeding: bool) -> None:
+        """What goes into pipes, or what comes out of them."""
+        engines = self.world.engines
+        consumers = [(c.router_id, id_) for e in engines for id_, c in e.consumers.items() if c.piped]
+        copies = sorted(key for engine in engines for key in engine.copies)
+        command: commands.RouterCommand
+        if feeding and consumers:
+            router_id, consumer_id = data.draw(st.sampled_from(sorted(consumers)))
+            command = commands.ResumeConsumer(router_id=router_id, consumer_id=consumer_id)
+            if paused:
+                command = commands.PauseConsumer(router_id=router_id, consumer_id=consumer_id)
+            self.resumed.add(consumer_id)
+        elif copies and not feeding:
+            router_id, producer_id = data.draw(st.sampled_from(copies))
+            command = commands.CloseProducer(router_id=router_id, producer_id=producer_id)
+        else:
+            return
+        self.world.tell(command)
+        self.listen()
+
+
 TestRandomUse = RandomUse.TestCase
 TestRandomUse.settings = settings(max_examples=100, stateful_step_count=40, derandomize=True, deadline=None)
+TestSpreadUse = SpreadUse.TestCase
+TestSpreadUse.settings = settings(max_examples=100, stateful_step_count=50, derandomize=True, deadline=None)

@@ -9,7 +9,7 @@ from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId
 from labsfu.wire.payloads import ParticipantType, RoomType
 from labsfu.wire.rtp import MediaKind
 from tests.support.fake_worker import CAPABILITIES, DTLS, OPUS, SPEEX
-from tests.support.room_world import ROOM, World
+from tests.support.room_world import ROOM, World, command_of
 
 NOBODYS = "00000000-0000-0000-0000-00000000ffff"
 PRODUCE = wire.ProduceRequest(kind=MediaKind.AUDIO, rtp_parameters=OPUS, request_id=7)
@@ -229,7 +229,7 @@ def test_a_producer_that_the_engine_closes_before_it_is_known_is_never_added(wor
     ann, ben = world.join("ann"), world.join("ben")
     world.hush()
     flow = world.rooms.receive(ann, PRODUCE, world.now)
-    made = world.engine.execute(next(flow).command)
+    made = world.engine.execute(command_of(next(flow)))
     assert isinstance(made, commands.Produced)
     world.engine.close_producer(made.producer_id, "dtls-closed")
     world.pump()

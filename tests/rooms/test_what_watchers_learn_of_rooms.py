@@ -66,7 +66,7 @@ def test_what_the_engine_did_is_known_before_what_follows_from_it(world: World) 
     assert kinds(world) == [
         "transport-closed router-closed",
         "transport-closed router-closed",
-        "router-closed",
+        "router-closed asked",
         "socket-closed hung-up",
         "participant-left room-closed",
         "room-closed router-closed",
@@ -100,7 +100,7 @@ def test_one_who_is_lost_is_updated_first_and_left_when_its_time_is_over(
     world.pass_time(10)
     assert kinds(world)[0] == "participant-left lost"
     world.pass_time(30)
-    assert kinds(world) == ["room-closed empty", "router-closed"]
+    assert kinds(world) == ["room-closed empty", "router-closed asked"]
 
 
 def test_one_who_comes_back_is_updated_again(world: World) -> None:
@@ -145,7 +145,7 @@ def test_a_room_that_was_made_in_vain_is_closed(world: World) -> None:
     _, flow = world.joining("ann")
     with pytest.raises(CommandError):
         flow.finish()
-    assert kinds(world)[-2:] == ["room-closed not-connected", "router-closed"]
+    assert kinds(world)[-2:] == ["room-closed not-connected", "router-closed asked"]
 
 
 @pytest.mark.parametrize("how", ["deleted", "reset"])

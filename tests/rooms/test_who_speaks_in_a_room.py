@@ -6,7 +6,7 @@ import pytest
 
 from labsfu.errors import CommandError, NotFound
 from labsfu.rooms.opening import RoomPlan
-from labsfu.rooms.speaking import follow_speaker, merged, on_levels, on_speaker, present_speaker
+from labsfu.rooms.speaking import follow_speaker, on_speaker, present_speaker
 from labsfu.rooms.wishes import ConnectionId
 from labsfu.wire import commands, events
 from labsfu.wire import socket as wire
@@ -15,7 +15,7 @@ from labsfu.wire.observers import AudioLevel, RoomActiveSpeakerPayload, RoomAudi
 from labsfu.wire.payloads import RoomType
 from labsfu.wire.rtp import MediaKind
 from tests.support.fake_worker import OPUS
-from tests.support.room_world import ROOM, World
+from tests.support.room_world import ROOM, World, command_of
 
 ANN, BEN = ParticipantId("ann"), ParticipantId("ben")
 NOBODY = wire.ActiveSpeaker(participant_id=None, producer_id=None)
@@ -200,7 +200,7 @@ def test_one_who_is_heard_before_he_is_known_is_told_of_after_he_is(world: World
     flow = world.start(
         world.rooms.receive(ann, wire.ProduceRequest(kind=MediaKind.AUDIO, rtp_parameters=OPUS), world.now)
     )
-    made = world.engine.execute(flow._wish.command if flow._wish else commands.GetCounts())
+    made = world.engine.execute(command_of(flow._wish))
     assert isinstance(made, commands.Produced)
     (router,) = world.engine.routers
     world.engine.give_floor(router, made.producer_id)
@@ -279,15 +279,3 @@ def test_of_several_routers_the_speaker_is_who_was_found_last_and_speaks_still(w
     world.pump()
     told = [signal.producer_id for signal in world.heard(three.cyd) if isinstance(signal, wire.ActiveSpeaker)]
     assert told == [three.anns, three.bens, three.anns, three.bens, three.anns]
-
-
-def test_of_several_routers_the_loudest_of_all_come_first_and_nobody_comes_twice(world: World, three: Three) -> None:
-    room, notices = world.rooms._directory.rooms[ROOM], world.rooms._notices
-    anns, bens = level("ann", three.anns, -30), level("ben", three.bens, -20)
-    louder = level("ann", three.anns, -25)
-    assert merged(room, [(anns,), (bens, louder)]) == (bens, louder)
-    assert merged(room, [(bens, louder), (anns,)]) == (bens, louder)
-    on_levels(room, notices, events.AudioLevels(router_id=RouterId("one"), levels=(anns,), silent=False))
-    on_levels(room, notices, events.AudioLevels(router_id=RouterId("two"), levels=(bens,), silent=False))
-    world.pump()
-    assert world.heard(three.cyd)[-1] == wire.AudioLevels(levels=(bens, anns))

@@ -9,7 +9,7 @@ from labsfu.shell.event_log import LINES, log_event
 from labsfu.wire import events
 from labsfu.wire.events import Event
 from labsfu.wire.feed import Happened
-from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, TransportId
+from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, TransportId, WorkerId
 from labsfu.wire.observers import AudioLevel
 from labsfu.wire.payloads import ParticipantType, RoomType
 from labsfu.wire.rtp import ConsumerLayers, MediaKind
@@ -190,6 +190,77 @@ def test_every_event_has_its_line() -> None:
             "packets dropped",
             WHO | {"consumer": "c", "drops": "awaiting-key-frame:3,too-late:1"},
         ),
+        (
+            events.RoomSpread(room_id=ROOM, router_ids=(ROUTER, RouterId("q"))),
+            "info",
+            "room is on other routers",
+            WHO | {"router": "r,q"},
+        ),
+        (
+            events.ParticipantMade(
+                room_id=ROOM,
+                participant_id=ADA,
+                type=ParticipantType.HOST,
+                display_name="Ada",
+                share_screen=False,
+                remote=True,
+            ),
+            "debug",
+            "participant made",
+            WHO | {"type": "host", "name": "Ada", "share_screen": False, "remote": True},
+        ),
+        (
+            events.TransportMade(router_id=ROUTER, transport_id=TRANSPORT),
+            "debug",
+            "transport made",
+            WHO | {"transport": "t"},
+        ),
+        (
+            events.TransportMade(router_id=ROUTER, transport_id=TRANSPORT, pipe=True),
+            "debug",
+            "pipe transport made",
+            WHO | {"transport": "t"},
+        ),
+        (
+            events.PipeConnected(router_id=ROUTER, transport_id=TRANSPORT, remote="10.0.0.2:4000"),
+            "info",
+            "pipe connected",
+            WHO | {"transport": "t", "remote": "10.0.0.2:4000"},
+        ),
+        (
+            events.ProducerMade(
+                router_id=ROUTER,
+                transport_id=TRANSPORT,
+                producer_id=PRODUCER,
+                participant_id=ADA,
+                media=MediaKind.VIDEO,
+                paused=True,
+                piped=True,
+            ),
+            "info",
+            "producer made",
+            WHO | {"transport": "t", "producer": "p", "media": "video", "paused": True, "piped": True},
+        ),
+        (
+            events.ConsumerMade(
+                router_id=ROUTER,
+                transport_id=TRANSPORT,
+                consumer_id=CONSUMER,
+                producer_id=PRODUCER,
+                participant_id=ADA,
+                piped=True,
+            ),
+            "info",
+            "consumer made",
+            WHO | {"transport": "t", "consumer": "c", "producer": "p", "piped": True},
+        ),
+        (events.RouterClosed(router_id=ROUTER), "debug", "router closed", WHO),
+        (
+            events.RouterClosed(router_id=ROUTER, reason="worker-died"),
+            "debug",
+            "router closed",
+            WHO | {"reason": "worker-died"},
+        ),
     ],
 )
 def test_a_line_says_where_and_who_and_what(event: Event, level: str, message: str, keys: dict[str, object]) -> None:
@@ -203,3 +274,27 @@ def test_what_belongs_to_no_room_is_named_by_its_router() -> None:
     line = logged(event, None, None)
     assert (line["router"], line["transport"], line["producer"]) == ("r", "t", "p")
     assert "room" not in line
+
+
+@pytest.mark.parametrize(
+    ("event", "level", "message", "keys"),
+    [
+        (events.WorkerStarted(worker_id=WorkerId("w-1"), pid=47), "info", "worker started", {}),
+        (
+            events.WorkerDied(worker_id=WorkerId("w-1"), pid=47, reason="ended", detail="signal 9"),
+            "error",
+            "worker died",
+            {"reason": "ended", "detail": "signal 9"},
+        ),
+        (
+            events.WorkerDied(worker_id=WorkerId("w-1"), pid=47, reason="hung", detail="no answer for 3 s"),
+            "error",
+            "worker hung",
+            {"detail": "no answer for 3 s"},
+        ),
+    ],
+)
+def test_what_becomes_of_a_worker_is_said_with_its_process(
+    event: Event, level: str, message: str, keys: dict[str, object]
+) -> None:
+    assert logged(event, None, None) == {"event": message, "log_level": level, "worker": "w-1", "pid": 47} | keys

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import count
 
+import msgspec
 import pytest
 
 from labsfu.errors import Conflict, LabsfuError
@@ -115,3 +116,23 @@ def test_nothing_is_left_of_what_is_closed() -> None:
         holdings.follow(event)
     kept = (holdings._routers, holdings._transports, holdings._owners, holdings._consumers, holdings._in_making)
     assert [len(each) for each in kept] == [0] * 5
+
+
+def test_an_end_of_a_pipe_is_a_transport() -> None:
+    holdings = Holdings(HoldingLimits(transports=1))
+    end = commands.CreatePipeTransport(router_id=R)
+    with holdings.making(end):
+        assert refusal(holdings, end) == "too-many-transports"
+    holdings.follow(events.TransportMade(router_id=R, transport_id=TransportId("t"), pipe=True))
+    assert refusal(holdings, end) == refusal(holdings, consume()) == "too-many-transports"
+    holdings.follow(events.TransportClosed(router_id=R, transport_id=TransportId("t"), reason="asked"))
+    assert refusal(holdings, end) is None
+
+
+def test_what_goes_into_a_pipe_is_nobodys_consumer() -> None:
+    holdings = Holdings(HoldingLimits(consumers=1))
+    holdings.follow(msgspec.structs.replace(consumer_made("piped"), piped=True))
+    assert refusal(holdings, consume()) is None
+    holdings.follow(events.ConsumerClosed(router_id=R, consumer_id=ConsumerId("piped"), reason="asked"))
+    holdings.follow(consumer_made("own"))
+    assert refusal(holdings, consume()) == "too-many-consumers"

@@ -40,7 +40,9 @@ def run_on_a_terminal(**environment: str) -> str:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-c", PROGRAM, "info", "text"]
     clean = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "TERM")}
-    with subprocess.Popen(command, stderr=theirs, env=clean | {"TERM": "xterm"} | environment) as process:
+    with subprocess.Popen(
+        command, stderr=theirs, env=clean | {"TERM": "xterm", "LABSFU_WORKERS": "0"} | environment
+    ) as process:
         os.close(theirs)
         said = b""
         try:

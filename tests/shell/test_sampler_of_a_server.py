@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import cast
 
 import msgspec
 import pytest
@@ -11,10 +12,13 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from labsfu.errors import Unavailable
 from labsfu.shell.mailbox import Farewell, Mailbox
-from labsfu.shell.sampler import Sampler
+from labsfu.shell.sampler import PATIENCE, Sampler
+from labsfu.shell.worker_pool import SoleWorker
 from labsfu.wire import commands
 from labsfu.wire.feed import Sample, decode_frame
+from labsfu.wire.payloads import WorkerInfo
 from labsfu.wire.stats import EngineCounts
+from labsfu.wire.worker import Workers
 from tests.support.engine_worker import EngineWorker
 
 pytestmark = pytest.mark.trio
@@ -43,7 +47,7 @@ def worker() -> CountedWorker:
 
 @pytest.fixture
 def sampler(worker: CountedWorker) -> Sampler:
-    return Sampler((worker,), epoch_ms=lambda: round(trio.current_time() * 1000))
+    return Sampler(SoleWorker(worker), epoch_ms=lambda: round(trio.current_time() * 1000))
 
 
 def taken(mailbox: Mailbox) -> list[Sample]:
@@ -168,7 +172,7 @@ async def test_after_a_farewell_nothing_is_queued() -> None:
     assert isinstance(await mailbox.take(), Farewell)
 
 
-async def test_a_worker_that_does_not_answer_ends_no_watcher(
+async def test_a_worker_that_does_not_answer_is_shown_so_and_ends_no_watcher(
     sampler: Sampler, worker: CountedWorker, autojump_clock: MockClock
 ) -> None:
     worker.fails = True
@@ -176,11 +180,33 @@ async def test_a_worker_that_does_not_answer_ends_no_watcher(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(sampler.tell, mailbox, 200)
         await trio.sleep(1.1)
-        assert taken(mailbox) == []
+        assert [worker.state for sample in taken(mailbox) for worker in sample.workers] == ["dead"]
         worker.fails = False
         await trio.sleep(0.2)
-        assert len(taken(mailbox)) == 1
+        assert [worker.state for sample in taken(mailbox) for worker in sample.workers] == ["running"]
         nursery.cancel_scope.cancel()
+
+
+class Silent(EngineWorker):
+    """It never says how it does."""
+
+    async def info(self) -> WorkerInfo:
+        await trio.sleep_forever()
+        raise AssertionError
+
+
+async def test_one_that_is_silent_does_not_keep_the_others_from_being_shown(autojump_clock: MockClock) -> None:
+    class Several:
+        all = (EngineWorker(), Silent(), EngineWorker(seed=2))
+
+    router = await Several.all[2].execute(commands.CreateRouter())
+    assert isinstance(router, commands.RouterCreated)
+    await Several.all[2].execute(commands.CreateWebRtcTransport(router_id=router.router_id))
+    began = trio.current_time()
+    found = json.loads(await Sampler(cast("Workers", Several()), epoch_ms=lambda: 0).measure(1))
+    assert trio.current_time() - began == PATIENCE
+    assert [worker["state"] for worker in found["workers"]] == ["running", "dead", "running"]
+    assert len(found["transports"]) == 1
 
 
 async def test_two_at_once_measure_once_also_when_the_first_goes_away(sampler: Sampler, worker: CountedWorker) -> None:

@@ -40,6 +40,7 @@ from labsfu.shell.event_hub import EventHub
 from labsfu.shell.rooms_driver import RoomsDriver
 from labsfu.shell.sampler import Sampler
 from labsfu.shell.tls import server_context
+from labsfu.shell.worker_pool import SoleWorker
 from labsfu.wire import socket as wire
 from labsfu.wire.base import to_json
 from labsfu.wire.payloads import Listen, Problem
@@ -66,6 +67,7 @@ class WorldOf(Generic[W]):
             epoch_at_zero=0,
             participant_grace=config.participant_grace,
             room_grace=config.room_grace,
+            router_capacity=config.router_capacity,
             limits=limits_of(config),
         )
         self.events = EventHub(
@@ -75,9 +77,10 @@ class WorldOf(Generic[W]):
             outbox_bytes=config.outbox_bytes,
             max_watchers=config.max_watchers,
         )
+        workers = SoleWorker(self.worker)
         self.driver = RoomsDriver(
             rooms,
-            self.worker,
+            workers,
             now=trio.current_time,
             publish=self.events.publish,
             outbox_bytes=config.outbox_bytes,
@@ -85,8 +88,8 @@ class WorldOf(Generic[W]):
         )
         self.worker.on_events = self.driver.on_events
         identity = Identity("sfu", "0", 0, trio.current_time(), Listen(http="here:1", media=("udp:here:2",)))
-        sampler = Sampler((self.worker,), epoch_ms=lambda: 1000)
-        self.api = Api(self.driver, self.events, (self.worker,), CAPABILITIES, config, identity, entropy.uuid, sampler)
+        sampler = Sampler(workers, epoch_ms=lambda: 1000)
+        self.api = Api(self.driver, self.events, workers, CAPABILITIES, config, identity, entropy.uuid, sampler)
         self.app: QuartTrio = create_app(self.api)
         self.app.asgi_app = put_edge(cast("ASGIFramework", self.app.asgi_app), self.api)  # type: ignore[method-assign]  # Quart's way to add middleware
         self.client: TestClientProtocol = self.app.test_client()
@@ -203,6 +206,7 @@ async def serving_engine(config: Config | None = None) -> AsyncIterator[ServedWo
 async def _serving(served: ServedWorld[W]) -> AsyncIterator[ServedWorld[W]]:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(served.driver.keep_time)
+        nursery.start_soon(served.driver.carry_out_orders)
         await nursery.start(served.run)
         try:
             yield served

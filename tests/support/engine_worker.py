@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 import trio
 
 from labsfu.core.engine import Engine
+from labsfu.errors import CommandError
 from labsfu.wire import commands
 from labsfu.wire.events import EngineEvent
 from labsfu.wire.ids import WorkerId
 from labsfu.wire.payloads import WorkerInfo
 from labsfu.wire.transport import IceCandidate
+from tests.support.invented_ports import InventedPorts
 from tests.support.lab import SERVER, UNIX_START, certificate
 from tests.support.seeded import SeededEntropy
 
@@ -20,16 +22,18 @@ from tests.support.seeded import SeededEntropy
 class EngineWorker:
     """Carries commands out on Trio's clock; datagrams go nowhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int = 1) -> None:
         candidate = IceCandidate(
             foundation="f", priority=1, ip=SERVER[0], address=SERVER[0], protocol="udp", port=SERVER[1]
         )
+        self.ports = InventedPorts()
         self.engine = Engine(
-            entropy=SeededEntropy(),
+            entropy=SeededEntropy(seed),
             unix_offset=UNIX_START,
             certificate=certificate("server"),
             transmit=lambda _socket, _buffer, _length, _address: None,
             candidates=[candidate],
+            release=self.ports,
         )
         self.on_events: Callable[[Sequence[EngineEvent]], None] | None = None
         self.hold: type[commands.Command] | None = None
@@ -46,11 +50,22 @@ class EngineWorker:
             self.held.set()
             await self.released.wait()
         try:
-            return self.engine.execute(command, trio.current_time())
+            return self._execute(command)
         finally:
             drained = self.engine.drain()
             if drained and self.on_events is not None:
                 self.on_events(drained)
+
+    def _execute(self, command: commands.Command) -> commands.Result:
+        now = trio.current_time()
+        if not isinstance(command, commands.CreatePipeTransport):
+            return self.engine.execute(command, now)
+        bound = self.ports.bind(command)
+        try:
+            return self.engine.execute(command, now, bound)
+        except CommandError:
+            self.ports(bound.id)
+            raise
 
     async def info(self) -> WorkerInfo:
         counted = await self.execute(commands.GetCounts())

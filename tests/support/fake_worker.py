@@ -6,17 +6,19 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TypeVar
+from typing import Literal, TypeVar
 from uuid import UUID
 
+import msgspec
 import trio
 
-from labsfu.errors import CommandError, Conflict, NotFound, Unsupported
+from labsfu.errors import CommandError, Conflict, NotFound, Unavailable, Unsupported
 from labsfu.wire import commands, events
 from labsfu.wire.base import ABSENT, Absent
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RouterId, TransportId, WorkerId
 from labsfu.wire.observers import AudioLevel, RouterActiveSpeakerPayload, RouterAudioLevelPayload
 from labsfu.wire.payloads import WorkerInfo
+from labsfu.wire.pipe import PipeConsumerPayload, PipeProducerPayload, PipeTransportPayload, PipeTuple
 from labsfu.wire.rtp import (
     ConsumerLayers,
     ConsumerType,
@@ -27,7 +29,7 @@ from labsfu.wire.rtp import (
     RtpCodecParameters,
     RtpParameters,
 )
-from labsfu.wire.sfu import ConsumerPayload, ConsumerScore, ProducerScore
+from labsfu.wire.sfu import ConsumerPayload, ConsumerScore, ProducerPayload, ProducerScore, RouterPayload
 from labsfu.wire.stats import EngineCounts, EngineSample
 from labsfu.wire.transport import (
     DtlsFingerprint,
@@ -61,6 +63,7 @@ _MIME_TYPES = {codec.mime_type.lower() for codec in CAPABILITIES.codecs}
 class FakeTransport:
     router_id: RouterId
     connected: bool = False
+    pipe: PipeTuple | None = None
 
 
 @dataclass
@@ -71,6 +74,7 @@ class FakeProducer:
     rtp_parameters: RtpParameters
     paused: bool
     participant_id: ParticipantId
+    app_data: object = ABSENT
 
 
 @dataclass
@@ -79,6 +83,8 @@ class FakeConsumer:
     transport_id: TransportId
     producer_id: ProducerId
     paused: bool
+    participant_id: ParticipantId
+    piped: bool = False
     preferred: ConsumerLayers | None = None
     priority: int = 1
 
@@ -90,14 +96,19 @@ class FakeEngine:
     Attributes:
         highest: the layers that every stream has at most; None: there are no layers.
         scores_at_once: a stream has its first score before the answer that it is made.
+        copies: producers that came over pipes, which have the ids that they have elsewhere.
+        dead: its worker died; it is asked in vain.
     """
 
     asked: list[commands.Command] = field(default_factory=list)
     refusals: dict[type[commands.Command], list[CommandError]] = field(default_factory=dict)
     routers: set[RouterId] = field(default_factory=set)
+    sizes: dict[RouterId, int] = field(default_factory=dict)
     transports: dict[TransportId, FakeTransport] = field(default_factory=dict)
     producers: dict[ProducerId, FakeProducer] = field(default_factory=dict)
+    copies: dict[tuple[RouterId, ProducerId], FakeProducer] = field(default_factory=dict)
     consumers: dict[ConsumerId, FakeConsumer] = field(default_factory=dict)
+    dead: bool = False
     closed: list[str] = field(default_factory=list)
     highest: ConsumerLayers | None = None
     scores_at_once: bool = False
@@ -112,14 +123,16 @@ class FakeEngine:
 
     @property
     def empty(self) -> bool:
-        return not (self.routers or self.transports or self.producers or self.consumers)
+        return not (self.routers or self.transports or self.producers or self.copies or self.consumers)
 
     def execute(self, command: commands.Command) -> commands.Result:
+        if self.dead:
+            raise Unavailable("the worker is gone", slug="worker-unavailable")
         self.asked.append(command)
         if self.refusals.get(type(command)):
             raise self.refusals[type(command)].pop(0)
         if isinstance(command, commands.CreateRouter):
-            return self._create_router()
+            return self._create_router(command)
         if isinstance(command, commands.GetCounts):
             return commands.Counted(counts=self.counts())
         if isinstance(command, commands.GetSamples):
@@ -159,7 +172,7 @@ class FakeEngine:
             case commands.Consume():
                 return self._consume(command)
             case commands.PauseProducer() | commands.ResumeProducer():
-                self._pause_producer(command.producer_id, isinstance(command, commands.PauseProducer))
+                self._pause_producer(command, isinstance(command, commands.PauseProducer))
             case commands.PauseConsumer() | commands.ResumeConsumer():
                 self._pause_consumer(command.consumer_id, isinstance(command, commands.PauseConsumer))
             case commands.UpdateConsumer():
@@ -167,18 +180,39 @@ class FakeEngine:
             case commands.RequestKeyFrame():
                 self._found(self.consumers, "consumer", command.consumer_id)
             case commands.CloseProducer():
-                self._found(self.producers, "producer", command.producer_id)
-                self.close_producer(command.producer_id, "asked")
+                self._producer(command.router_id, command.producer_id)
+                self.close_producer(command.producer_id, "asked", command.router_id)
             case commands.CloseConsumer():
                 self._found(self.consumers, "consumer", command.consumer_id)
                 self.close_consumer(command.consumer_id, "asked")
+            case _:
+                return self._pipe_command(command)
+        return commands.Done()
+
+    def _pipe_command(self, command: commands.RouterCommand) -> commands.Result:
+        match command:
+            case commands.GetRouter():
+                return commands.RouterShown(router=self._shown_router(command.router_id))
+            case commands.GetProducer():
+                return commands.ProducerShown(producer=self._shown_producer(command))
+            case commands.CreatePipeTransport():
+                return self._create_pipe(command)
+            case commands.ConnectPipeTransport():
+                self._connect_pipe(command)
+            case commands.ClosePipeTransport():
+                self._found(self.transports, "pipe-transport", command.transport_id)
+                self.close_transport(command.transport_id, "asked")
+            case commands.ConsumeForPipe():
+                return self._consume_for_pipe(command)
+            case commands.ProduceFromPipe():
+                return self._produce_from_pipe(command)
         return commands.Done()
 
     def counts(self) -> EngineCounts:
         return EngineCounts(
             routers=len(self.routers),
             transports=len(self.transports),
-            producers=len(self.producers),
+            producers=len(self.producers) + len(self.copies),
             consumers=len(self.consumers),
             packets_received=0,
             bytes_received=0,
@@ -191,13 +225,19 @@ class FakeEngine:
 
     # ------------------------------------------------------------------ closings, also of its own accord
 
-    def close_router(self, router_id: RouterId) -> None:
+    def die(self) -> None:
+        """Its worker dies: all closes for that reason, and nothing is answered from now on."""
+        for router_id in sorted(self.routers):
+            self.close_router(router_id, "worker-died")
+        self.dead = True
+
+    def close_router(self, router_id: RouterId, reason: Literal["asked", "worker-died"] = "asked") -> None:
         for id_, transport in tuple(self.transports.items()):
             if transport.router_id == router_id:
-                self.close_transport(id_, "router-closed")
+                self.close_transport(id_, "router-closed" if reason == "asked" else reason)
         self.routers.remove(router_id)
         self.closed.append(router_id)
-        self._events.append(events.RouterClosed(router_id=router_id))
+        self._events.append(events.RouterClosed(router_id=router_id, reason=reason))
 
     def close_transport(self, transport_id: TransportId, reason: events.CloseReason) -> None:
         inner: events.CloseReason = "transport-closed" if reason == "asked" else reason
@@ -207,16 +247,24 @@ class FakeEngine:
         for producer_id, producer in tuple(self.producers.items()):
             if producer.transport_id == transport_id:
                 self.close_producer(producer_id, inner)
+        for router_id, producer_id in tuple(self.copies):
+            if self.copies[router_id, producer_id].transport_id == transport_id:
+                self.close_producer(producer_id, inner, router_id)
         router_id = self.transports.pop(transport_id).router_id
         self.closed.append(transport_id)
         self._events.append(events.TransportClosed(router_id=router_id, transport_id=transport_id, reason=reason))
 
-    def close_producer(self, producer_id: ProducerId, reason: events.CloseReason) -> None:
+    def close_producer(
+        self, producer_id: ProducerId, reason: events.CloseReason, router_id: RouterId | None = None
+    ) -> None:
+        """Without a router: where it is no copy."""
+        router_id = self.producers[producer_id].router_id if router_id is None else router_id
         for id_, consumer in tuple(self.consumers.items()):
-            if consumer.producer_id == producer_id:
+            if (consumer.router_id, consumer.producer_id) == (router_id, producer_id):
                 self.close_consumer(id_, "producer-closed")
-        router_id = self.producers.pop(producer_id).router_id
-        self.closed.append(producer_id)
+        if self.copies.pop((router_id, producer_id), None) is None:
+            del self.producers[producer_id]
+            self.closed.append(producer_id)
         self._events.append(events.ProducerClosed(router_id=router_id, producer_id=producer_id, reason=reason))
         self._take_floor(router_id, producer_id)
 
@@ -248,7 +296,7 @@ class FakeEngine:
             self.speakers.pop(router_id)
             self._events.append(events.ActiveSpeaker(router_id=router_id))
             return
-        participant_id = self.producers[producer_id].participant_id
+        participant_id = self._producer(router_id, producer_id).participant_id
         self.speakers[router_id] = RouterActiveSpeakerPayload(
             router_id=router_id, producer_id=producer_id, participant_id=participant_id, since=since
         )
@@ -262,7 +310,7 @@ class FakeEngine:
 
     def measure_levels(self, router_id: RouterId, volumes: Mapping[ProducerId, int], at: int = 6000) -> None:
         levels = tuple(
-            AudioLevel(producer_id=id_, participant_id=self.producers[id_].participant_id, volume=volume)
+            AudioLevel(producer_id=id_, participant_id=self._producer(router_id, id_).participant_id, volume=volume)
             for id_, volume in volumes.items()
         )
         silent = not levels
@@ -271,9 +319,10 @@ class FakeEngine:
 
     # ------------------------------------------------------------------ makings
 
-    def _create_router(self) -> commands.RouterCreated:
+    def _create_router(self, command: commands.CreateRouter) -> commands.RouterCreated:
         router_id = RouterId(self._uuid())
         self.routers.add(router_id)
+        self.sizes[router_id] = command.participant_count
         self._events.append(events.RouterMade(router_id=router_id))
         return commands.RouterCreated(router_id=router_id, rtp_capabilities=CAPABILITIES)
 
@@ -308,6 +357,7 @@ class FakeEngine:
             command.rtp_parameters,
             command.paused,
             command.participant_id,
+            command.app_data,
         )
         self._events.append(
             events.ProducerMade(
@@ -316,6 +366,7 @@ class FakeEngine:
                 producer_id=producer_id,
                 participant_id=command.participant_id,
                 media=command.kind,
+                paused=command.paused,
             )
         )
         if self.scores_at_once:
@@ -324,14 +375,15 @@ class FakeEngine:
 
     def _consume(self, command: commands.Consume) -> commands.Consumed:
         self._found(self.transports, "transport", command.transport_id)
-        producer = self._found(self.producers, "producer", command.producer_id)
+        producer = self._producer(command.router_id, command.producer_id)
         consumer_id = ConsumerId(self._uuid())
         self.consumers[consumer_id] = FakeConsumer(
             command.router_id,
             command.transport_id,
             command.producer_id,
             command.paused,
-            self._cut(command.preferred_layers),
+            command.participant_id,
+            preferred=self._cut(command.preferred_layers),
         )
         self._events.append(
             events.ConsumerMade(
@@ -370,7 +422,7 @@ class FakeEngine:
             consumer.preferred = self._cut(command.preferred_layers)
         if command.priority is not ABSENT:
             consumer.priority = command.priority
-        producer = self.producers[consumer.producer_id]
+        producer = self._producer(consumer.router_id, consumer.producer_id)
         payload = ConsumerPayload(
             id=command.consumer_id,
             producer_id=consumer.producer_id,
@@ -393,8 +445,9 @@ class FakeEngine:
         )
         return commands.ConsumerShown(consumer=payload)
 
-    def _pause_producer(self, producer_id: ProducerId, paused: bool) -> None:
-        producer = self._found(self.producers, "producer", producer_id)
+    def _pause_producer(self, command: commands.PauseProducer | commands.ResumeProducer, paused: bool) -> None:
+        producer_id = command.producer_id
+        producer = self._producer(command.router_id, producer_id)
         if producer.paused != paused:
             producer.paused = paused
             event = events.ProducerPaused if paused else events.ProducerResumed
@@ -408,6 +461,142 @@ class FakeEngine:
             consumer.paused = paused
             event = events.ConsumerPaused if paused else events.ConsumerResumed
             self._events.append(event(router_id=consumer.router_id, consumer_id=consumer_id))
+
+    def _producer(self, router_id: RouterId, producer_id: ProducerId) -> FakeProducer:
+        copy = self.copies.get((router_id, producer_id))
+        if copy is not None:
+            return copy
+        producer = self.producers.get(producer_id)
+        if producer is None or producer.router_id != router_id:
+            raise NotFound.of("producer", producer_id)
+        return producer
+
+    # ------------------------------------------------------------------ pipes
+
+    def _shown_router(self, router_id: RouterId) -> RouterPayload:
+        return RouterPayload(
+            id=router_id,
+            participant_count=self.sizes[router_id],
+            worker_id=WorkerId("fake-1"),
+            rtp_capabilities=CAPABILITIES,
+            producer_count=0,
+            consumer_count=0,
+            pipe_transport_count=0,
+            created_at=0,
+        )
+
+    def _shown_producer(self, command: commands.GetProducer) -> ProducerPayload:
+        producer = self._producer(command.router_id, command.producer_id)
+        return ProducerPayload(
+            id=command.producer_id,
+            router_id=command.router_id,
+            participant_id=producer.participant_id,
+            state="producing",
+            kind=producer.kind,
+            type=ProducerType.SIMPLE,
+            paused=producer.paused,
+            rtp_parameters=producer.rtp_parameters,
+            score=(),
+            app_data=producer.app_data,  # type: ignore[arg-type]  # as it was given
+            created_at=0,
+        )
+
+    def _create_pipe(self, command: commands.CreatePipeTransport) -> commands.PipeTransportShown:
+        assert command.listen_ip is not ABSENT
+        transport_id = TransportId(self._uuid())
+        addresses = PipeTuple(local_ip=command.listen_ip, local_port=command.port or next(self._numbers) + 50000)
+        self.transports[transport_id] = FakeTransport(command.router_id, pipe=addresses)
+        event = events.TransportMade(router_id=command.router_id, transport_id=transport_id, pipe=True)
+        self._events.append(event)
+        return commands.PipeTransportShown(
+            pipe_transport=PipeTransportPayload(
+                id=transport_id,
+                router_id=command.router_id,
+                addresses=addresses,
+                rtx=command.enable_rtx,
+                connected=False,
+                created_at=0,
+            )
+        )
+
+    def _connect_pipe(self, command: commands.ConnectPipeTransport) -> None:
+        self._connect(command.transport_id)
+        transport = self.transports[command.transport_id]
+        assert transport.pipe is not None
+        transport.pipe = msgspec.structs.replace(transport.pipe, remote_ip=command.ip, remote_port=command.port)
+        remote = f"{command.ip}:{command.port}"
+        self._events.append(
+            events.PipeConnected(router_id=command.router_id, transport_id=command.transport_id, remote=remote)
+        )
+
+    def _consume_for_pipe(self, command: commands.ConsumeForPipe) -> commands.PipeConsumed:
+        self._found(self.transports, "pipe-transport", command.transport_id)
+        producer = self._producer(command.router_id, command.producer_id)
+        consumer_id = ConsumerId(self._uuid())
+        self.consumers[consumer_id] = FakeConsumer(
+            command.router_id,
+            command.transport_id,
+            command.producer_id,
+            command.paused,
+            producer.participant_id,
+            piped=True,
+        )
+        made = events.ConsumerMade(
+            router_id=command.router_id,
+            transport_id=command.transport_id,
+            consumer_id=consumer_id,
+            producer_id=command.producer_id,
+            participant_id=producer.participant_id,
+            paused=command.paused,
+            piped=True,
+        )
+        self._events.append(made)
+        return commands.PipeConsumed(
+            consumer=PipeConsumerPayload(
+                id=consumer_id,
+                producer_id=command.producer_id,
+                kind=producer.kind,
+                rtp_parameters=producer.rtp_parameters,
+                paused=command.paused,
+                producer_paused=producer.paused,
+            )
+        )
+
+    def _produce_from_pipe(self, command: commands.ProduceFromPipe) -> commands.PipeProduced:
+        self._found(self.transports, "pipe-transport", command.transport_id)
+        origin = self.producers.get(command.producer_id)
+        name = command.router_id, command.producer_id
+        if name in self.copies or (origin is not None and origin.router_id == command.router_id):
+            raise Conflict(f"producer '{command.producer_id}' exists", slug="producer-exists")
+        self.copies[name] = FakeProducer(
+            command.router_id,
+            command.transport_id,
+            command.kind,
+            command.rtp_parameters,
+            command.paused,
+            command.participant_id,
+            command.app_data,
+        )
+        made = events.ProducerMade(
+            router_id=command.router_id,
+            transport_id=command.transport_id,
+            producer_id=command.producer_id,
+            participant_id=command.participant_id,
+            media=command.kind,
+            paused=command.paused,
+            piped=True,
+        )
+        self._events.append(made)
+        return commands.PipeProduced(
+            producer=PipeProducerPayload(
+                id=command.producer_id,
+                kind=command.kind,
+                type=ProducerType.SIMPLE,
+                rtp_parameters=command.rtp_parameters,
+                paused=command.paused,
+                participant_id=command.participant_id,
+            )
+        )
 
     def _uuid(self) -> str:
         return str(UUID(int=next(self._numbers)))

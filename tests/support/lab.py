@@ -15,7 +15,7 @@ from labsfu.core.dtls.state import DtlsRole as EndpointRole
 from labsfu.core.engine import Engine
 from labsfu.core.entropy import Entropy
 from labsfu.core.ortc.supported import DEFAULT_MEDIA_CODECS
-from labsfu.core.outputs import Address, Transmit
+from labsfu.core.outputs import Address, BoundSocket, SocketId, Transmit
 from labsfu.core.rtcp.compound import RtcpPacket, parse_compound
 from labsfu.core.srtp.buffer import SrtpBuffer
 from labsfu.core.srtp.session import SrtpReceiver, SrtpSender
@@ -198,12 +198,14 @@ class Lab:
         self.lose: Callable[[bytes, Address], bool] = lambda _data, _to: False
         self._flying: deque[tuple[Address, Address, bytes]] = deque()
         self.sent: list[tuple[Address, bytes]] = []
+        self.released: list[SocketId] = []
         self.engine = Engine(
             entropy=SeededEntropy() if entropy is None else entropy,
             unix_offset=UNIX_START - START,
             certificate=certificate("server"),
             media_codecs=media_codecs,
             transmit=self._transmit if transmit is None else transmit,
+            release=self.released.append,
             candidates=[
                 IceCandidate(
                     foundation="udpcandidate",
@@ -219,9 +221,9 @@ class Lab:
         self.router: RouterId = created.router_id
         self.capabilities = created.rtp_capabilities
 
-    def do(self, command: commands.Command, _result: type[R]) -> R:
+    def do(self, command: commands.Command, _result: type[R], socket: BoundSocket | None = None) -> R:
         """Execute a command and give its result, which is of the type named."""
-        result = self.engine.execute(command, self.now)
+        result = self.engine.execute(command, self.now, socket)
         self.drain()
         self.pump()
         assert isinstance(result, _result)
@@ -308,11 +310,15 @@ class Lab:
                 break
             # A deadline that stays in the past would stop time.
             self.now = max(self.now + 1e-4, at)
-            self.engine.tick(self.now)
-            self.drain()
-            for peer in self.peers.values():
-                peer.tick()
+            self.tick()
         self.now = max(self.now, end)
+
+    def tick(self) -> None:
+        """Let everybody do what is due."""
+        self.engine.tick(self.now)
+        self.drain()
+        for peer in self.peers.values():
+            peer.tick()
 
     def drops(self) -> dict[str, int]:
         counted = self.do(commands.GetCounts(), commands.Counted)

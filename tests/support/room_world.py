@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from typing import Generic, TypeVar
@@ -11,19 +12,27 @@ from uuid import UUID
 from labsfu.errors import CommandError
 from labsfu.rooms.opening import ParticipantPlan, RoomPlan
 from labsfu.rooms.registry import Rooms
-from labsfu.rooms.wishes import AskWorker, ConnectionId, Flow, Hangup, Publish, Tell
+from labsfu.rooms.wishes import AskWorker, ConnectionId, Flow, Hangup, Order, Publish, Tell, WaitFor
+from labsfu.wire import commands
 from labsfu.wire import socket as wire
 from labsfu.wire.events import Event
-from labsfu.wire.ids import ParticipantId, ProducerId, RoomId
+from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId
 from labsfu.wire.payloads import ParticipantType, RoomPayload, RoomType
 from labsfu.wire.rtp import MediaKind
 from tests.support.fake_worker import CAPABILITIES, OPUS, FakeEngine
 
 T = TypeVar("T")
+R = TypeVar("R", bound=commands.Result)
 S = TypeVar("S", bound=wire.ServerMessage)
 
 EPOCH = 1_700_000_000_000
 ROOM = RoomId("room")
+
+
+def command_of(wish: AskWorker | WaitFor | None) -> commands.Command:
+    """What a flow asks for, which is to be a worker's answer."""
+    assert isinstance(wish, AskWorker), wish
+    return wish.command
 
 
 class Paused(Generic[T]):
@@ -39,13 +48,27 @@ class Paused(Generic[T]):
         self.done = False
         self.result: T | None = None
         self.error: CommandError | None = None
-        self._wish: AskWorker | None = None
+        self._wish: AskWorker | WaitFor | None = None
         self._advance(partial(next, flow))
+
+    @property
+    def waits(self) -> bool:
+        """It goes on when another flow has made what it needs."""
+        return not self.done and isinstance(self._wish, WaitFor) and not self._wish.gate.is_open
+
+    @property
+    def asks(self) -> type[commands.Command] | None:
+        """What `step` will have carried out."""
+        return type(self._wish.command) if isinstance(self._wish, AskWorker) and not self.done else None
 
     def step(self) -> None:
         assert self._wish is not None, "nothing is asked for"
+        if isinstance(self._wish, WaitFor):
+            if self._wish.gate.is_open:
+                self._advance(partial(next, self._flow))
+            return
         try:
-            answer = self._world.engine.execute(self._wish.command)
+            answer = self._world.execute(self._wish.command)
         except CommandError as refused:
             self._advance(partial(self._flow.throw, refused))
         else:
@@ -54,12 +77,29 @@ class Paused(Generic[T]):
 
     def finish(self) -> T:
         while not self.done:
+            assert not self.waits, "it waits for another flow"
             self.step()
         if self.error is not None:
             raise self.error
         return self.result  # type: ignore[return-value]  # done without an error: it is there
 
-    def _advance(self, resume: Callable[[], AskWorker]) -> None:
+    def until(self, command: type[commands.Command]) -> Paused[T]:
+        """Go on until this is what is asked for next."""
+        while self.asks is not command:
+            assert not self.done, f"nobody asked for {command.__name__}"
+            self.step()
+        return self
+
+    def answer(self, result: commands.Result) -> None:
+        """What it asked for, which was carried out before."""
+        self._advance(partial(self._flow.send, result))
+
+    @property
+    def command(self) -> commands.Command:
+        """What it asks for, which is to be a worker's answer."""
+        return command_of(self._wish)
+
+    def _advance(self, resume: Callable[[], AskWorker | WaitFor]) -> None:
         try:
             self._wish = resume()
         except StopIteration as stop:
@@ -70,14 +110,30 @@ class Paused(Generic[T]):
 
 
 class World:
-    """Rooms, an engine, a time, and what everybody was told."""
+    """Rooms, engines, a time, and what everybody was told.
 
-    def __init__(self) -> None:
+    Args:
+        engines: how many workers there are; a new router goes to one that has the fewest.
+        router_capacity: participants on one router of a room.
+
+    Attributes:
+        orders: what the rooms ordered and nobody has carried out yet; at once, unless `hold_orders` is set.
+    """
+
+    def __init__(self, engines: int = 1, router_capacity: int = 100) -> None:
         self.now = 100.0
-        self.engine = FakeEngine()
-        ids = count(1000)
+        self._engine_ids = count(1)
+        self.engines = [FakeEngine(_numbers=self._engine_ids) for _ in range(engines)]
+        self.dead: list[FakeEngine] = []
+        self.orders: list[commands.RouterCommand] = []
+        self.hold_orders = False
+        ids = count(1_000_000)
         self.rooms = Rooms(
-            new_id=lambda: str(UUID(int=next(ids))), epoch_at_zero=EPOCH, participant_grace=10, room_grace=30
+            new_id=lambda: str(UUID(int=next(ids))),
+            epoch_at_zero=EPOCH,
+            participant_grace=10,
+            room_grace=30,
+            router_capacity=router_capacity,
         )
         self.told: dict[ConnectionId, list[wire.ServerMessage | Hangup]] = {}
         self.published: list[Event] = []
@@ -90,17 +146,59 @@ class World:
         return self.start(flow).finish()
 
     def pump(self) -> None:
-        """Events of the engine into the rooms, wishes of the rooms to the people; watchers see what a server shows."""
-        for event in self.engine.drain():
-            self.published.append(event)
-            self.rooms.on_event(event)
-            self._deliver()
+        """Events of the engines into the rooms, wishes of the rooms to the people; watchers see what a server shows."""
         self._deliver()
+        while True:
+            happened = [event for engine in self.engines for event in engine.drain()]
+            for event in happened:
+                self.published.append(event)
+                self.rooms.on_event(event, self.now)
+                self._deliver()
+            if self.orders and not self.hold_orders:
+                self._carry_out(self.orders.pop(0))
+            elif not happened:
+                return
+
+    def carry_out_orders(self) -> None:
+        """All that is held back, and what it leads to."""
+        held, self.hold_orders = self.hold_orders, False
+        self.pump()
+        self.hold_orders = held
+
+    def _carry_out(self, order: commands.RouterCommand) -> None:
+        with suppress(CommandError):
+            self.execute(order)
+
+    # ------------------------------------------------------------------ workers
+
+    @property
+    def engine(self) -> FakeEngine:
+        """The only one, or the first."""
+        return self.engines[0]
+
+    def execute(self, command: commands.Command) -> commands.Result:
+        """On the worker that has the router."""
+        if not isinstance(command, commands.RouterCommand):
+            return min(self.engines, key=lambda engine: len(engine.routers)).execute(command)
+        return self.engine_of(command.router_id).execute(command)
+
+    def engine_of(self, router_id: RouterId) -> FakeEngine:
+        return next((engine for engine in self.engines if router_id in engine.routers), self.engine)
+
+    def kill(self, engine: FakeEngine) -> None:
+        """A worker dies and is replaced."""
+        engine.die()
+        self.pump()
+        self.engines[self.engines.index(engine)] = FakeEngine(_numbers=self._engine_ids)
+        self.dead.append(engine)
 
     def _deliver(self) -> None:
         for wish in self.rooms.drain():
             if isinstance(wish, Publish):
                 self.published.append(wish.event)
+                continue
+            if isinstance(wish, Order):
+                self.orders.append(wish.command)
                 continue
             told = self.told.setdefault(wish.connection, [])
             told.append(wish.signal if isinstance(wish, Tell) else wish)
@@ -166,6 +264,47 @@ class World:
         signal = self.told[connection][-1]
         assert isinstance(signal, type_), signal
         return signal
+
+    def of_engine(self, command: commands.Command, expected: type[R]) -> R:
+        """What a worker answers to one who asks it, as the HTTP API does."""
+        result = self.execute(command)
+        self.pump()
+        assert isinstance(result, expected)
+        return result
+
+    def router(self) -> RouterId:
+        """One that is no room's."""
+        return self.of_engine(commands.CreateRouter(), commands.RouterCreated).router_id
+
+    def origin(self, router_id: RouterId, name: str = "ann", *, paused: bool = False) -> ProducerId:
+        """A producer that is no room's."""
+        transport = self.of_engine(commands.CreateWebRtcTransport(router_id=router_id), commands.TransportCreated)
+        command = commands.Produce(
+            router_id=router_id,
+            transport_id=transport.options.id,
+            participant_id=ParticipantId(name),
+            kind=MediaKind.AUDIO,
+            rtp_parameters=OPUS,
+            paused=paused,
+            app_data={"of": name},
+        )
+        return self.of_engine(command, commands.Produced).producer_id
+
+    def user(self, router_id: RouterId, producer_id: ProducerId) -> ConsumerId:
+        """Somebody who consumes over HTTP."""
+        transport = self.of_engine(commands.CreateWebRtcTransport(router_id=router_id), commands.TransportCreated)
+        command = commands.Consume(
+            router_id=router_id,
+            transport_id=transport.options.id,
+            producer_id=producer_id,
+            participant_id=ParticipantId("somebody"),
+            rtp_capabilities=CAPABILITIES,
+        )
+        return self.of_engine(command, commands.Consumed).consumer_id
+
+    def tell(self, command: commands.Command) -> None:
+        """Have something done over HTTP."""
+        self.of_engine(command, commands.Done)
 
     def hush(self) -> None:
         """Forget what was told so far."""

@@ -80,6 +80,7 @@ async def claims_of(api: ApiClient, router: RouterId, members: dict[str, Member]
         for producer in member.client.publisher.producer_ids:
             said = await api.producer_stats(router, producer)
             (stream,) = said.streams
+            assert isinstance(said.transport, TransportStats)
             found += producer_claims(f"{name} {stream.kind} up", stream, member)
             streams[UP].append(stream)
             transports[said.transport.transport_id] = said.transport
@@ -88,6 +89,7 @@ async def claims_of(api: ApiClient, router: RouterId, members: dict[str, Member]
             outbound, inbound = heard.streams
             assert isinstance(outbound, OutboundRtpStats)
             assert isinstance(inbound, InboundRtpStats)
+            assert isinstance(heard.transport, TransportStats)
             of = f"{name} {outbound.kind} down"
             found += consumer_claims(of, outbound, inbound, member)
             streams[DOWN].append(outbound)

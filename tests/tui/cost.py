@@ -20,7 +20,7 @@ from websockets.http11 import Request, Response
 from labsfu.wire import events
 from labsfu.wire.base import to_json
 from labsfu.wire.feed import Happened, Hello, Sample, encode_happened
-from labsfu.wire.ids import ConsumerId, ProducerId, TransportId
+from labsfu.wire.ids import ConsumerId, ProducerId, RouterId, TransportId
 from labsfu.wire.payloads import RoomList
 from labsfu.wire.sfu import ConsumerList, ConsumerScore, ProducerList, RouterList
 from labsfu.wire.stats import ConsumerSample, EncodingSample, ProducerSample, TransportSample
@@ -114,8 +114,12 @@ class Crowd:
                 for id_ in server.gates
             ),
             producers=tuple(
-                ProducerSample(producer_id=ProducerId(id_), encodings=(_encoding(number, wave),))
-                for id_ in server.producers
+                ProducerSample(
+                    router_id=RouterId(one.router),
+                    producer_id=ProducerId(one.id),
+                    encodings=(_encoding(number, wave),),
+                )
+                for one in server.producers.values()
             ),
             consumers=tuple(_consumer(id_, number, wave + 1000 * index) for index, id_ in enumerate(server.consumers)),
         )

@@ -5,7 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from labsfu.wire import events
 from labsfu.wire.events import Event
@@ -21,6 +24,7 @@ from labsfu.wire.payloads import (
     SfuInfo,
     WorkerInfo,
 )
+from labsfu.wire.pipe import PipeTransportPayload, PipeTuple
 from labsfu.wire.rtp import ConsumerType, MediaKind, ProducerType, RtpCapabilities, RtpCodecParameters, RtpParameters
 from labsfu.wire.sfu import ConsumerPayload, ConsumerScore, ProducerPayload, RouterPayload
 from labsfu.wire.stats import DropCount, EngineCounts
@@ -43,6 +47,11 @@ class Stream:
     kind: MediaKind = MediaKind.AUDIO
     of: str = ""
     paused: bool = False
+    piped: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"{self.id} {self.router}" if self.piped else self.id
 
 
 @dataclass
@@ -55,6 +64,8 @@ class InventedServer:
     gates: dict[str, tuple[str, IceState, DtlsState]] = field(default_factory=dict)
     producers: dict[str, Stream] = field(default_factory=dict)
     consumers: dict[str, Stream] = field(default_factory=dict)
+    pipes: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Ends of pipes: their routers, and the ends that they lead to."""
 
     def __post_init__(self) -> None:
         self._ids = (str(UUID(int=number)) for number in itertools.count(1))
@@ -68,7 +79,8 @@ class InventedServer:
     def do(self, order: int, choice: int) -> None:
         """One thing that may happen, to one of those that it may happen to."""
         steps = (self.enter, self.enter, self.send, self.receive, self.flip_sent, self.flip_received, self.gate)
-        (*steps, self.stop_sending, self.leave, self.close_room, self.bare_router)[order % 11](choice)
+        more = (self.stop_sending, self.leave, self.close_room, self.bare_router, self.spread, self.pipe)
+        (*steps, *more)[order % 13](choice)
 
     # -------------------------------------------------------------- rooms and people
 
@@ -163,7 +175,20 @@ class InventedServer:
             self._leave(name, person.id, "room-closed")
         del self.rooms[name]
         self.tell(events.RoomClosed(room_id=here.id, reason="deleted"), name)
-        self._drop_router(here.router_ids[0])
+        for router in here.router_ids:
+            self._drop_router(router)
+
+    def spread(self, choice: int) -> None:
+        """A room needs one more router."""
+        if not self.rooms:
+            return
+        name = list(self.rooms)[choice % len(self.rooms)]
+        router = next(self._ids)
+        self.routers.append(router)
+        self.tell(events.RouterMade(router_id=RouterId(router)))
+        made = msgspec.structs.replace(self.rooms[name], router_ids=(*self.rooms[name].router_ids, RouterId(router)))
+        self.rooms[name] = made
+        self.tell(events.RoomSpread(room_id=made.id, router_ids=made.router_ids), name)
 
     def bare_router(self, choice: int) -> None:
         owned = {router for room in self.rooms.values() for router in room.router_ids}
@@ -212,15 +237,67 @@ class InventedServer:
                     consumer_id=ConsumerId(made.id),
                     producer_id=ProducerId(producer.id),
                     participant_id=ParticipantId(name),
+                    paused=True,
                 ),
                 room,
                 name,
             )
 
+    def pipe(self, choice: int) -> None:
+        """What somebody sends is one of another router, too."""
+        origins = [one for one in self.producers.values() if not one.piped]
+        pairs = [
+            (one, to)
+            for one in origins
+            for to in self.routers
+            if to != one.router and f"{one.id} {to}" not in self.producers
+        ]
+        if not pairs:
+            return
+        origin, to = pairs[choice % len(pairs)]
+        near, far = self._pipe(origin.router, to)
+        out = Stream(next(self._ids), near, origin.router, origin.owner, origin.kind, origin.id, piped=True)
+        into = replace(origin, transport=far, router=to, piped=True)
+        self.consumers[out.id], self.producers[into.key] = out, into
+        self.tell(
+            events.ConsumerMade(
+                router_id=RouterId(out.router),
+                transport_id=TransportId(near),
+                consumer_id=ConsumerId(out.id),
+                producer_id=ProducerId(origin.id),
+                participant_id=ParticipantId(origin.owner),
+                piped=True,
+            )
+        )
+        self.tell(
+            events.ProducerMade(
+                router_id=RouterId(to),
+                transport_id=TransportId(far),
+                producer_id=ProducerId(origin.id),
+                participant_id=ParticipantId(origin.owner),
+                media=origin.kind,
+                paused=origin.paused,
+                piped=True,
+            )
+        )
+
+    def _pipe(self, router: str, to: str) -> tuple[str, str]:
+        """The ends of the pipe between two routers."""
+        for id_, (where, other) in self.pipes.items():
+            if where == router and self.pipes[other][0] == to:
+                return id_, other
+        ends = next(self._ids), next(self._ids)
+        for (id_, other), where in zip((ends, ends[::-1]), (router, to), strict=True):
+            self.pipes[id_] = where, other
+            router_id, transport_id = RouterId(where), TransportId(id_)
+            self.tell(events.TransportMade(router_id=router_id, transport_id=transport_id, pipe=True))
+            self.tell(events.PipeConnected(router_id=router_id, transport_id=transport_id, remote="127.0.0.1:9"))
+        return ends
+
     def flip_sent(self, choice: int) -> None:
         if self.producers:
             found = list(self.producers.values())[choice % len(self.producers)]
-            self.producers[found.id] = replace(found, paused=not found.paused)
+            self.producers[found.key] = replace(found, paused=not found.paused)
             type_ = events.ProducerResumed if found.paused else events.ProducerPaused
             self.tell(type_(router_id=RouterId(found.router), producer_id=ProducerId(found.id)))
 
@@ -251,11 +328,16 @@ class InventedServer:
 
     # -------------------------------------------------------------- closing
 
-    def _end_producer(self, id_: str, reason: events.CloseReason) -> None:
-        for consumer in [one for one in self.consumers.values() if one.of == id_]:
+    def _end_producer(self, key: str, reason: events.CloseReason) -> None:
+        ended = self.producers[key]
+        for consumer in [one for one in self.consumers.values() if (one.of, one.router) == (ended.id, ended.router)]:
             self._end_consumer(consumer.id, "producer-closed")
-        router = self.producers.pop(id_).router
-        self.tell(events.ProducerClosed(router_id=RouterId(router), producer_id=ProducerId(id_), reason=reason))
+        del self.producers[key]
+        router_id, producer_id = RouterId(ended.router), ProducerId(ended.id)
+        self.tell(events.ProducerClosed(router_id=router_id, producer_id=producer_id, reason=reason))
+        if not ended.piped:
+            for copy in [one for one in self.producers.values() if one.id == ended.id]:
+                self._end_producer(copy.key, "asked")
 
     def _end_consumer(self, id_: str, reason: events.CloseReason) -> None:
         router = self.consumers.pop(id_).router
@@ -269,26 +351,21 @@ class InventedServer:
 
     def _shut(self, id_: str) -> None:
         for producer in [one for one in self.producers.values() if one.transport == id_]:
-            self._end_producer(producer.id, "transport-closed")
+            self._end_producer(producer.key, "transport-closed")
         for consumer in [one for one in self.consumers.values() if one.transport == id_]:
             self._end_consumer(consumer.id, "transport-closed")
-        router = self.gates.pop(id_)[0]
+        router = self.pipes.pop(id_)[0] if id_ in self.pipes else self.gates.pop(id_)[0]
         self.tell(events.TransportClosed(router_id=RouterId(router), transport_id=TransportId(id_), reason="asked"))
 
     def _drop_router(self, id_: str) -> None:
+        ends = [end for end, (router, other) in self.pipes.items() if id_ in (router, self.pipes[other][0])]
+        for end in ends:
+            self._shut(end)
         self.routers.remove(id_)
         self.tell(events.RouterClosed(router_id=RouterId(id_)))
 
     def _people(self, room: str, people: tuple[ParticipantPayload, ...]) -> None:
-        here = self.rooms[room]
-        self.rooms[room] = RoomPayload(
-            id=here.id,
-            type=here.type,
-            size=here.size,
-            router_ids=here.router_ids,
-            participants=people,
-            created_at=here.created_at,
-        )
+        self.rooms[room] = msgspec.structs.replace(self.rooms[room], participants=people)
 
     # -------------------------------------------------------------- what HTTP shows
 
@@ -299,10 +376,17 @@ class InventedServer:
             routers=tuple(_router(id_) for id_ in self.routers),
             producers=tuple(self._sent(one) for one in self.producers.values()),
             consumers=tuple(self._received(one) for one in self.consumers.values()),
+            pipe_transports=tuple(_pipe_end(id_, router) for id_, (router, _) in self.pipes.items()),
         )
 
-    def _sent(self, of: Stream) -> ProducerPayload:
+    def _gate(self, of: Stream) -> dict[str, Any]:
+        if of.piped:
+            return {"pipe_transport_id": of.transport}
         _, ice, dtls = self.gates[of.transport]
+        return {"transport_options": _options(of.transport), "ice_state": ice, "dtls_state": dtls}
+
+    def _sent(self, of: Stream) -> ProducerPayload:
+        gate = self._gate(of)
         return ProducerPayload(
             id=ProducerId(of.id),
             router_id=RouterId(of.router),
@@ -313,44 +397,41 @@ class InventedServer:
             paused=of.paused,
             rtp_parameters=_PARAMETERS[of.kind],
             score=(),
-            transport_options=_options(of.transport),
-            ice_state=ice,
-            dtls_state=dtls,
             created_at=BEGIN,
+            **gate,
         )
 
     def _received(self, of: Stream) -> ConsumerPayload:
-        _, ice, dtls = self.gates[of.transport]
+        gate = self._gate(of)
         return ConsumerPayload(
             id=ConsumerId(of.id),
             producer_id=ProducerId(of.of),
             router_id=RouterId(of.router),
             participant_id=ParticipantId(of.owner),
             kind=of.kind,
-            type=ConsumerType.SIMPLE,
+            type=ConsumerType.PIPE if of.piped else ConsumerType.SIMPLE,
             rtp_parameters=_PARAMETERS[of.kind],
             paused=of.paused,
             producer_paused=False,
             score=ConsumerScore(score=10, producer_score=10, producer_scores=(10,)),
             priority=1,
-            transport_options=_options(of.transport),
-            ice_state=ice,
-            dtls_state=dtls,
             created_at=BEGIN,
+            **gate,
         )
 
 
 def _changed(person: ParticipantPayload, connected: bool) -> ParticipantPayload:
-    return ParticipantPayload(
-        id=person.id,
-        room_id=person.room_id,
-        type=person.type,
-        display_name=person.display_name,
-        share_screen=person.share_screen,
-        connected=connected,
-        producer_ids=(),
-        consumer_ids=(),
-        created_at=person.created_at,
+    return msgspec.structs.replace(person, connected=connected)
+
+
+def _pipe_end(id_: str, router: str) -> PipeTransportPayload:
+    return PipeTransportPayload(
+        id=TransportId(id_),
+        router_id=RouterId(router),
+        addresses=PipeTuple(local_ip="127.0.0.1", local_port=8, remote_ip="127.0.0.1", remote_port=9),
+        rtx=False,
+        connected=True,
+        created_at=BEGIN,
     )
 
 

@@ -31,7 +31,7 @@ class Terminal:
             *("-S", str(self._socket), "-f", os.devnull, *words),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env=clean | {"LC_ALL": "C.UTF-8"},
+            env=clean | {"LC_ALL": "C.UTF-8", "LABSFU_WORKERS": "0"},
         )
         out, _ = await process.communicate()
         assert process.returncode == 0, out.decode()

@@ -86,7 +86,8 @@ def test_a_stream_keeps_its_own_events_and_of_drops_in_a_row_the_last() -> None:
     server.do(4, 0)
     for happened in server.told:
         state.apply(happened)
-    kinds = [told(one).rsplit(" producer", 1)[0] for one in state.producers[ProducerId(producer.id)].log]
+    log = state.producers[RouterId(producer.router), ProducerId(producer.id)].log
+    kinds = [told(one).rsplit(" producer", 1)[0] for one in log]
     assert kinds[1:] == ["producer-paused", "packets-dropped late:3", "producer-resumed"]
     (carrier,) = (one for one in state.transports.values() if one.id == producer.transport)
     assert [told(one) for one in carrier.log] == [f"transport-created transport {TransportId(producer.transport)[:8]}"]

@@ -167,7 +167,7 @@ async def test_while_a_filter_is_typed_the_footer_has_the_keys_of_the_filter() -
 async def test_what_only_http_tells_is_asked_for_once_when_it_is_to_be_seen() -> None:
     server, state = a_server()
     more(server, state, 2, 0)
-    *_, new = state.producers
+    *_, (_, new) = state.producers
     async with watched(state) as dashboard:
         await dashboard.press("2")
         assert dashboard.feed.asked == []

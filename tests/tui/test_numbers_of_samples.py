@@ -55,6 +55,10 @@ def a_call() -> tuple[State, Producer, Consumer]:
     return state, producer, consumer
 
 
+def producer_sample(of: Producer, *encodings: EncodingSample) -> ProducerSample:
+    return ProducerSample(router_id=of.router_id, producer_id=of.id, encodings=encodings)
+
+
 def consumer_sample(id_: ConsumerId, fraction_lost: int = 0) -> ConsumerSample:
     return ConsumerSample(
         consumer_id=id_,
@@ -80,7 +84,7 @@ def test_numbers_of_a_stream_are_those_of_the_last_sample() -> None:
         sample(
             BEGIN + 5000,
             transports=(flow,),
-            producers=(ProducerSample(producer_id=producer.id, encodings=both),),
+            producers=(producer_sample(producer, *both),),
             consumers=(consumer_sample(consumer.id, fraction_lost=64),),
         ),
     )
@@ -107,7 +111,7 @@ def test_before_a_sample_nothing_is_known() -> None:
 def test_what_a_retransmission_repaired_was_lost_at_first() -> None:
     state, producer, _ = a_call()
     for number, (count, lost, repaired) in enumerate([(100, 0, 0), (190, 5, 0), (290, 5, 5)]):
-        sent = ProducerSample(producer_id=producer.id, encodings=(encoding(count, lost, repaired),))
+        sent = producer_sample(producer, encoding(count, lost, repaired))
         take(state, sample(BEGIN + 1000 * number, producers=(sent,)))
     # of 195 that should have come, 185 did at first; 5 came when they were sent again
     assert series.producer_loss(producer) == pytest.approx(100 * 10 / 195)
@@ -117,7 +121,7 @@ def test_what_a_retransmission_repaired_was_lost_at_first() -> None:
 def test_the_loss_of_a_producer_is_of_the_last_samples_only() -> None:
     state, producer, _ = a_call()
     for number in range(20):
-        sent = ProducerSample(producer_id=producer.id, encodings=(encoding(100 * number, min(50, 10 * number)),))
+        sent = producer_sample(producer, encoding(100 * number, min(50, 10 * number)))
         take(state, sample(BEGIN + 1000 * number, producers=(sent,)))
     assert series.producer_loss(producer) == 0
     assert max(loss or 0 for loss in series.producer_losses(producer)) > 5
@@ -166,7 +170,7 @@ def test_two_minutes_are_kept_of_what_is_there_and_nothing_of_what_is_not() -> N
                 BEGIN + 1000 * number,
                 workers=(worker_info(),),
                 transports=(stranger,),
-                producers=(ProducerSample(producer_id=ProducerId("gone"), encodings=()),),
+                producers=(ProducerSample(router_id=producer.router_id, producer_id=ProducerId("gone"), encodings=()),),
                 consumers=(consumer_sample(consumer.id),),
             ),
         )

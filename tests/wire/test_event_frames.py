@@ -10,11 +10,11 @@ from hypothesis import given
 from labsfu.errors import InvalidValue
 from labsfu.wire import events
 from labsfu.wire.base import ABSENT, to_json
-from labsfu.wire.events import EngineEvent, Event, RoomEvent
+from labsfu.wire.events import EngineEvent, Event, RoomEvent, WorkerEvent
 from labsfu.wire.feed import Frame, Gap, Happened, Hello, decode_frame, encode_happened
-from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, TransportId
+from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, TransportId, WorkerId
 from labsfu.wire.observers import AudioLevel
-from labsfu.wire.rtp import ConsumerLayers
+from labsfu.wire.rtp import ConsumerLayers, MediaKind
 from labsfu.wire.sfu import ConsumerScore, ProducerScore
 from labsfu.wire.stats import DropCount
 from labsfu.wire.transport import IceState
@@ -54,6 +54,28 @@ NOBODY_SPEAKS = events.ActiveSpeaker(router_id=ROUTER)
 ICE = events.IceStateChanged(
     router_id=ROUTER, transport_id=TransportId("t-1"), state=IceState.COMPLETED, remote="192.0.2.1:5000"
 )
+PIPE = events.TransportMade(router_id=ROUTER, transport_id=TransportId("t-1"), pipe=True)
+PIPED = events.PipeConnected(router_id=ROUTER, transport_id=TransportId("t-1"), remote="192.0.2.1:5000")
+COPY = events.ProducerMade(
+    router_id=ROUTER,
+    transport_id=TransportId("t-1"),
+    producer_id=ProducerId("p-1"),
+    participant_id=ADA,
+    media=MediaKind.VIDEO,
+    paused=True,
+    piped=True,
+)
+INTO_PIPE = events.ConsumerMade(
+    router_id=ROUTER,
+    transport_id=TransportId("t-1"),
+    consumer_id=CONSUMER,
+    producer_id=ProducerId("p-1"),
+    participant_id=ADA,
+    piped=True,
+)
+SPREAD = events.RoomSpread(room_id=ROOM, router_ids=(ROUTER, RouterId("r-2")))
+STARTED = events.WorkerStarted(worker_id=WorkerId("worker-1"), pid=47)
+DIED = events.WorkerDied(worker_id=WorkerId("worker-1"), pid=47, reason="hung", detail="no answer for 3 s")
 
 
 @pytest.mark.parametrize(
@@ -135,6 +157,50 @@ ICE = events.IceStateChanged(
             Happened(18, 1711, ROOM, None, NOBODY_SPEAKS),
             '{"seq":18,"at":1711,"kind":"active-speaker","routerId":"r-1","roomId":"tea"}',
         ),
+        (
+            Happened(19, 1712, ROOM, None, PIPE),
+            '{"seq":19,"at":1712,"kind":"transport-created","routerId":"r-1","transportId":"t-1","pipe":true,"roomId":"tea"}',
+        ),
+        (
+            Happened(20, 1713, ROOM, None, PIPED),
+            (
+                '{"seq":20,"at":1713,"kind":"pipe-connected","routerId":"r-1","transportId":"t-1",'
+                '"remote":"192.0.2.1:5000","roomId":"tea"}'
+            ),
+        ),
+        (
+            Happened(21, 1714, ROOM, ADA, COPY),
+            (
+                '{"seq":21,"at":1714,"kind":"producer-created","routerId":"r-1","transportId":"t-1",'
+                '"producerId":"p-1","participantId":"ada","media":"video","paused":true,"piped":true,"roomId":"tea"}'
+            ),
+        ),
+        (
+            Happened(22, 1715, ROOM, ADA, INTO_PIPE),
+            (
+                '{"seq":22,"at":1715,"kind":"consumer-created","routerId":"r-1","transportId":"t-1","consumerId":"c-1",'
+                '"producerId":"p-1","participantId":"ada","paused":false,"piped":true,"roomId":"tea"}'
+            ),
+        ),
+        (
+            Happened(23, 1716, ROOM, None, SPREAD),
+            '{"seq":23,"at":1716,"kind":"room-routers","roomId":"tea","routerIds":["r-1","r-2"]}',
+        ),
+        (
+            Happened(24, 1717, None, None, STARTED),
+            '{"seq":24,"at":1717,"kind":"worker-started","workerId":"worker-1","pid":47}',
+        ),
+        (
+            Happened(25, 1718, None, None, DIED),
+            (
+                '{"seq":25,"at":1718,"kind":"worker-died","workerId":"worker-1","pid":47,"reason":"hung",'
+                '"detail":"no answer for 3 s"}'
+            ),
+        ),
+        (
+            Happened(26, 1719, ROOM, None, events.RouterClosed(router_id=ROUTER, reason="worker-died")),
+            '{"seq":26,"at":1719,"kind":"router-closed","routerId":"r-1","reason":"worker-died","roomId":"tea"}',
+        ),
     ],
 )
 def test_an_event_is_one_flat_object_that_says_nothing_twice(happened: Happened, text: str) -> None:
@@ -180,7 +246,8 @@ def test_what_is_no_frame_is_refused(text: str) -> None:
 
 
 def test_every_kind_is_there_once() -> None:
-    kinds = [type_.__struct_config__.tag for type_ in (*get_args(EngineEvent), *get_args(RoomEvent), Hello, Gap)]
+    all_types = (*get_args(EngineEvent), *get_args(RoomEvent), *get_args(WorkerEvent), Hello, Gap)
+    kinds = [type_.__struct_config__.tag for type_ in all_types]
     assert len(kinds) == len(set(kinds)) == len(get_args(Event)) + 2
 
 

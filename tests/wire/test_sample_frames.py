@@ -7,7 +7,7 @@ import pytest
 from labsfu.errors import InvalidValue
 from labsfu.wire.base import to_json
 from labsfu.wire.feed import Measurement, Sample, decode_frame, encode_sample
-from labsfu.wire.ids import ConsumerId, ProducerId, TransportId, WorkerId
+from labsfu.wire.ids import ConsumerId, ProducerId, RouterId, TransportId, WorkerId
 from labsfu.wire.payloads import WorkerInfo
 from labsfu.wire.rtp import ConsumerLayers
 from labsfu.wire.stats import ConsumerSample, EncodingSample, EngineCounts, ProducerSample, TransportSample
@@ -29,6 +29,9 @@ WORKER = WorkerInfo(
     id=WorkerId("w-1"),
     pid=7,
     state="running",
+    listen=("udp:127.0.0.1:4000",),
+    load=0.25,
+    participant_count=3,
     cpu_seconds=0.5,
     rss_bytes=1,
     router_count=1,
@@ -67,17 +70,18 @@ MEASUREMENT = Measurement(
     at=1700,
     workers=(WORKER,),
     transports=(TRANSPORT,),
-    producers=(ProducerSample(producer_id=ProducerId("p-1"), encodings=(ENCODING,)),),
+    producers=(ProducerSample(router_id=RouterId("r-1"), producer_id=ProducerId("p-1"), encodings=(ENCODING,)),),
     consumers=(CONSUMER,),
 )
 TEXT = (
     '{"kind":"sample","interval":500,"at":1700,'
-    '"workers":[{"id":"w-1","pid":7,"state":"running","cpuSeconds":0.5,"rssBytes":1,"routerCount":1,'
+    '"workers":[{"id":"w-1","pid":7,"state":"running","listen":["udp:127.0.0.1:4000"],"load":0.25,'
+    '"participantCount":3,"cpuSeconds":0.5,"rssBytes":1,"routerCount":1,'
     '"producerCount":1,"consumerCount":1,"forwardedPacketsPerSecond":2.0,"media":{"routers":1,"transports":2,'
     '"producers":1,"consumers":1,"packetsReceived":3,"bytesReceived":300,"packetsSent":4,"bytesSent":400,'
     '"unsentPackets":0,"forwardedPackets":2,"drops":[]}}],'
     '"transports":[{"transportId":"t-1","bytesReceived":1,"recvBitrate":2,"bytesSent":3,"sendBitrate":4}],'
-    '"producers":[{"producerId":"p-1","encodings":[{"ssrc":7,"rid":"r0","packetCount":1,"byteCount":2,"bitrate":3,'
+    '"producers":[{"routerId":"r-1","producerId":"p-1","encodings":[{"ssrc":7,"rid":"r0","packetCount":1,"byteCount":2,"bitrate":3,'
     '"packetsLost":4,"packetsRepaired":5,"jitter":6.5,"score":10,"roundTripTime":7.25}]}],'
     '"consumers":[{"consumerId":"c-1","packetCount":1,"byteCount":2,"bitrate":3,"packetsLost":4,'
     '"packetsRetransmitted":5,"fractionLost":6,"score":9,"currentLayers":{"spatialLayer":1,"temporalLayer":2}}]}'

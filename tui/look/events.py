@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import tzinfo
-from functools import partial
+from functools import cache, partial
 
 import msgspec
 
 from labsfu.wire.base import ABSENT
+from labsfu.wire.events import Event
 from labsfu.wire.feed import Happened
 from tui.look.page import Page, Row
 from tui.look.text import Line, Span, Tone, clock, line, printable, short
@@ -20,6 +22,8 @@ _TONES: dict[str, Tone] = {
     "packets-dropped": "dim",
     "room-created": "bold",
     "room-closed": "bold",
+    "worker-started": "bold",
+    "worker-died": "bad",
 }
 
 
@@ -47,15 +51,25 @@ def _event(happened: Happened, zone: tzinfo | None) -> Line:
 
 
 def told(happened: Happened) -> str:
-    """An event in words: its kind, what is its own, and last the ids, which a narrow line can do without."""
+    """An event in words: its kind, what is its own, and last the ids, which a narrow line can do without.
+
+    What is as usual needs no words.
+    """
     event = happened.event
     tag = type(event).__struct_config__.tag
     parts = [str(tag)]
-    for name in sorted(type(event).__struct_fields__, key=_is_id):
+    for name, usual in _fields(type(event)):
         value = getattr(event, name)
-        if name not in _TOLD_BESIDE and value is not ABSENT and value is not None:
+        if value != usual and value is not None:
             parts.append(_field(name, value))
     return printable(" ".join(parts))[:_LONGEST]
+
+
+@cache
+def _fields(type_: type[Event]) -> Sequence[tuple[str, object]]:
+    """What is told of an event, in that order, and how it is as usual."""
+    told_here = [field for field in msgspec.structs.fields(type_) if field.name not in _TOLD_BESIDE]
+    return [(field.name, field.default) for field in sorted(told_here, key=lambda field: _is_id(field.name))]
 
 
 def _is_id(name: str) -> bool:

@@ -13,7 +13,7 @@ arrows or j k, page up and down, home, end: move"""
 
 _ROOMS = """\
 enter opens a room, / shows those with a text in their name (esc: all).
-people   are here / may be here
+people   are here / may be here + are of another server
 in, out  kbit/s of datagrams from and to all clients of the room
 loss %   the worst of its streams, before any repair
 ♪        who speaks"""
@@ -22,6 +22,7 @@ _ROOM = """\
 enter opens a stream, esc goes back, / shows some people only.
 ↑ ↓      a transport of the participant's, for sending or receiving;
          ICE: new, ok, lost, shut; DTLS: new, wait, ok, fail, shut
+pipe     to another router; a remote person is of another server
 state    live, paused, source paused, or: nothing comes, is sent
 kbit/s   of a stream without retransmissions, of a transport with all
 loss %   before any repair; of the last seconds, or last report
@@ -38,7 +39,9 @@ lost      never came, nor will; repaired: came when sent again
 packets   since the stream began"""
 
 _OVERVIEW = """\
+worker     its name stays when another process takes its place
 CPU %      of one core, since the last sample (one a second)
+seats      for so many people its routers were made
 packets/s  RTP that is sent to receivers
 in, out    kbit/s of datagrams, all protocols
 most       in the plotted time; plots begin at zero"""

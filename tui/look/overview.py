@@ -7,26 +7,29 @@ from functools import partial
 
 from tui.look.grid import Column, Grid
 from tui.look.page import Page, Row, still
-from tui.look.text import Line, Span, count, kbits, line, plot_title, spark, tenth
+from tui.look.text import Line, Span, Tone, count, kbits, line, plot_title, printable, short, spark, tenth
 from tui.model import series
 from tui.model.series import Number, Series
 from tui.model.state import State
-from tui.model.things import Worker
+from tui.model.things import Worker, each_once
 
 _WORKERS = (
-    Column("worker", 12, left=True),
-    Column("state", 7, left=True),
+    Column("worker", 9, left=True),
+    Column("pid", 7),
+    Column("state", 8, left=True),
     Column("CPU %", 6),
     Column("packets/s", 9),
     Column("in kbit/s", 9),
     Column("out kbit/s", 10),
-    Column("RSS MiB", 7, rank=1),
-    Column("routers", 7, rank=2),
-    Column("producers", 9, rank=4),
-    Column("consumers", 9, rank=3),
-    Column("CPU", 10, left=True, rank=5, flexible=True),
+    Column("seats", 6, rank=1),
+    Column("RSS MiB", 7, rank=2),
+    Column("routers", 7, rank=3),
+    Column("producers", 9, rank=5),
+    Column("consumers", 9, rank=4),
+    Column("CPU", 8, left=True, rank=6, flexible=True),
 )
 
+_STATES: dict[str, Tone] = {"dead": "bad", "starting": "warn"}
 _LABEL, _NUMBER, _MOST_BARS = 12, 9, 100
 
 
@@ -51,10 +54,13 @@ def _counts(state: State) -> Line:
         "rooms": len(state.rooms),
         "people": people,
         "routers": len(state.routers),
-        "transports": len(state.transports),
-        "producers": len(state.producers),
-        "consumers": len(state.consumers),
+        "transports": sum(not transport.pipe for transport in state.transports.values()),
+        "producers": len(each_once(state.producers.values())),
+        "consumers": sum(not consumer.piped for consumer in state.consumers.values()),
     }
+    pipes = len(state.transports) - held["transports"]
+    if pipes:
+        held["pipe ends"] = pipes
     parts = []
     for name, number in held.items():
         parts += [Span(f"{name} ", "dim"), Span(count(number), "bold"), Span("   ")]
@@ -65,12 +71,14 @@ def _worker(worker: Worker, grid: Grid) -> Line:
     info = worker.info
     return grid.line(
         (
-            f"pid {info.pid}",
-            Span(info.state, "bad" if info.state == "dead" else ""),
-            tenth(series.last(series.cpu(worker))),
+            printable(short(info.id)),
+            str(info.pid),
+            Span(info.state, _STATES.get(info.state, "")),
+            tenth(series.load(worker)),
             count(info.forwarded_packets_per_second),
             kbits(series.last(series.bits_in(worker))),
             kbits(series.last(series.bits_out(worker))),
+            count(info.participant_count),
             count(info.rss_bytes / 2**20),
             count(info.router_count),
             count(info.producer_count),

@@ -74,7 +74,7 @@ def _name(spot: Spot, state: State) -> str:
     if spot.kind == "router":
         return f"router {short(spot.id)}"
     if spot.kind == "producer":
-        producer = state.producers.get(cast("ProducerId", spot.id))
+        producer = state.producer(cast("ProducerId", spot.id))
         if producer is None:
             return f"producer {short(spot.id)}"
         owner = room.person_name(state, producer.router_id, producer.participant_id)

@@ -15,7 +15,7 @@ from tui.look.rooms import loss_tone
 from tui.look.text import UNKNOWN, Line, Span, Tone, count, kbits, printable, short, spark, tenth
 from tui.model import series
 from tui.model.state import State
-from tui.model.things import Consumer, Person, Producer, Room, Transport
+from tui.model.things import Consumer, Person, Producer, Room, Transport, each_once
 
 _COLUMNS = (
     Column("who and what", 18, left=True, flexible=True),
@@ -49,7 +49,7 @@ _DTLS = {
 
 @dataclass(slots=True)
 class _Belongings:
-    """What one participant has, by transport."""
+    """What one participant has, by transport; of nobody: the pipes to other routers."""
 
     transports: dict[TransportId, Transport] = field(default_factory=dict)
     producers: list[Producer] = field(default_factory=list)
@@ -61,31 +61,26 @@ def room(state: State, width: int, pattern: str, room_id: RoomId) -> Page:
     found = state.rooms.get(room_id)
     if found is None:
         return Page([], selectable=True, empty=(f"Room '{printable(room_id)}' is gone; esc goes back.",))
-    belongings = _belongings(state, {id_ for id_, of in state.routers.items() if of == room_id})
-    return _page(state, width, pattern, belongings, found)
+    return _page(state, width, pattern, {id_ for id_, of in state.routers.items() if of == room_id}, found)
 
 
 def without_codec(state: State, router_ids: Iterable[RouterId]) -> list[ProducerId]:
     """The producers of some routers whose codecs are not known: events do not tell them."""
     routers = set(router_ids)
-    return [one.id for one in state.producers.values() if not one.codec and one.router_id in routers]
+    here = each_once(one for one in state.producers.values() if one.router_id in routers)
+    return [one.id for one in here if not one.codec]
 
 
 def router(state: State, width: int, pattern: str, router_id: RouterId) -> Page:
     """The same of a router that has no room."""
     if router_id not in state.routers:
         return Page([], selectable=True, empty=(f"Router {short(router_id)} is gone; esc goes back.",))
-    return _page(state, width, pattern, _belongings(state, {router_id}), None)
+    return _page(state, width, pattern, {router_id}, None)
 
 
-def _page(
-    state: State,
-    width: int,
-    pattern: str,
-    belongings: dict[ParticipantId | None, _Belongings],
-    of: Room | None,
-) -> Page:
+def _page(state: State, width: int, pattern: str, routers: set[RouterId], of: Room | None) -> Page:
     grid = Grid(_COLUMNS, width)
+    belongings = _belongings(state, routers)
     people: dict[ParticipantId, Person] = {} if of is None else of.people
     others = sorted((id_ for id_ in belongings if id_ is not None and id_ not in people), key=str)
     rows: list[Row] = []
@@ -96,7 +91,9 @@ def _page(
             continue
         speaks = of is not None and id_ is not None and of.speaker == id_
         rows.append(Row(f"person {id_}", partial(_person, name, id_, person, grid, speaks=speaks)))
-        rows += _streams(state, belongings.get(id_, _Belongings()), grid)
+        rows += _streams(state, id_, belongings.get(id_, _Belongings()), grid)
+    if not pattern:
+        rows += _pipes(state, routers, grid)
     nobody = "Nobody here has that in the name; / then esc shows all." if pattern else "Nobody is here."
     return Page(rows, grid.header(), selectable=True, empty=(nobody,))
 
@@ -104,18 +101,31 @@ def _page(
 def _belongings(state: State, routers: set[RouterId]) -> dict[ParticipantId | None, _Belongings]:
     found: dict[ParticipantId | None, _Belongings] = {}
     for transport in state.transports.values():
-        if transport.router_id in routers:
+        if transport.router_id in routers and not transport.pipe:
             found.setdefault(transport.participant_id, _Belongings()).transports[transport.id] = transport
-    for producer in state.producers.values():
-        if producer.router_id in routers:
-            found.setdefault(producer.participant_id, _Belongings()).producers.append(producer)
+    for producer in each_once(one for one in state.producers.values() if one.router_id in routers):
+        has = found.setdefault(producer.participant_id, _Belongings())
+        has.producers.append(producer)
+        if producer.piped and producer.transport_id in state.transports:
+            has.transports[producer.transport_id] = state.transports[producer.transport_id]
     for consumer in state.consumers.values():
-        if consumer.router_id in routers:
+        if consumer.router_id in routers and not consumer.piped:
             found.setdefault(consumer.participant_id, _Belongings()).consumers.append(consumer)
     return found
 
 
-def _streams(state: State, has: _Belongings, grid: Grid) -> Iterable[Row]:
+def _pipes(state: State, routers: set[RouterId], grid: Grid) -> Iterable[Row]:
+    """The pipes of some routers, with how much goes over them; whose that is stands with the people."""
+    pipes = [one for one in state.transports.values() if one.pipe and one.router_id in routers]
+    if pipes:
+        yield Row("pipes", partial(grid.line, (Span("pipes to other routers", "bold"), *[""] * 8)))
+    for pipe in pipes:
+        comes = sum(one.transport_id == pipe.id for one in state.producers.values())
+        goes = sum(one.transport_id == pipe.id for one in state.consumers.values())
+        yield Row(f"pipe {pipe.id}", partial(_pipe, pipe, comes, goes, grid))
+
+
+def _streams(state: State, of: ParticipantId | None, has: _Belongings, grid: Grid) -> Iterable[Row]:
     producers: dict[TransportId, list[Producer]] = {}
     for producer in has.producers:
         producers.setdefault(producer.transport_id, []).append(producer)
@@ -124,7 +134,8 @@ def _streams(state: State, has: _Belongings, grid: Grid) -> Iterable[Row]:
         consumers.setdefault(consumer.transport_id, []).append(consumer)
     for transport in has.transports.values():
         sends, gets = producers.get(transport.id, ()), consumers.get(transport.id, ())
-        yield Row(f"transport {transport.id}", partial(_transport, transport, bool(sends), bool(gets), grid))
+        key = f"transport {transport.id} {of}"  # a pipe brings what several people send
+        yield Row(key, partial(_transport, transport, bool(sends), bool(gets), grid))
         for producer in sends:
             yield Row(producer.id, partial(_producer, producer, grid), Spot("producer", producer.id))
         for consumer in gets:
@@ -137,22 +148,34 @@ def _streams(state: State, has: _Belongings, grid: Grid) -> Iterable[Row]:
 def _person(name: str, id_: ParticipantId | None, person: Person | None, grid: Grid, *, speaks: bool) -> Line:
     told = printable(name) if id_ in (name, None) else f"{printable(name)} ({id_})"
     mark = "♪ " if speaks else ""
-    screen = " screen" if person is not None and person.share_screen else ""
-    role = "" if person is None else person.type.value + screen
+    role = "" if person is None else _role(person)
     state = Span("away", "warn") if person is not None and not person.connected else Span(role, "dim")
     return grid.line((Span(f"{mark}{told}", "accent" if speaks else "bold"), state, *[""] * 7))
+
+
+def _role(person: Person) -> str:
+    return " ".join([person.type.value, *["remote"] * person.remote, *["screen"] * person.share_screen])
+
+
+def _pipe(pipe: Transport, comes: int, goes: int, grid: Grid) -> Line:
+    rate = series.received_rate(pipe) + series.sent_rate(pipe)
+    name = f" ↕ pipe {short(pipe.id)} {comes} in, {goes} out"
+    told = Span(kbits(rate) if pipe.history else UNKNOWN, "dim")
+    return grid.line((name, transport_state(pipe), told, *[""] * 6))
 
 
 def _transport(transport: Transport, sends: bool, gets: bool, grid: Grid) -> Line:
     arrow = "↕" if sends and gets else "↑" if sends else "↓" if gets else "·"
     rate = series.received_rate(transport) if sends else series.sent_rate(transport)
     text, tone = transport_state(transport)
-    name = Span(f" {arrow} transport {short(transport.id)}", "dim")
+    name = Span(f" {arrow} {'pipe' if transport.pipe else 'transport'} {short(transport.id)}", "dim")
     return grid.line((name, Span(text, tone), Span(kbits(rate) if transport.history else UNKNOWN, "dim"), *[""] * 6))
 
 
 def transport_state(transport: Transport) -> Span:
-    """ICE and DTLS in sixteen characters."""
+    """ICE and DTLS in sixteen characters; of a pipe whether it has another end."""
+    if transport.pipe:
+        return Span("connected", "dim") if transport.remote else Span("not connected", "warn")
     ice, dtls = transport.ice, transport.dtls
     tone: Tone = "dim" if (_ICE[ice], _DTLS[dtls]) == ("ok", "ok") else "warn"
     if ice is IceState.DISCONNECTED or dtls in (DtlsState.FAILED, DtlsState.CLOSED):
@@ -204,7 +227,7 @@ def producer_name(producer: Producer) -> str:
 
 def consumer_name(state: State, consumer: Consumer) -> str:
     """`video of Ada`."""
-    producer = state.producers.get(consumer.producer_id)
+    producer = state.producer_of(consumer)
     if producer is None:
         return "what is gone"
     return f"{producer.kind.value} of {person_name(state, producer.router_id, producer.participant_id)}"
@@ -226,7 +249,7 @@ def producer_state(producer: Producer) -> Span:
 
 def consumer_state(state: State, consumer: Consumer) -> Span:
     """What it does, in a word."""
-    producer = state.producers.get(consumer.producer_id)
+    producer = state.producer_of(consumer)
     if consumer.paused:
         return Span("paused", "warn")
     if producer is not None and producer.paused:

@@ -12,7 +12,7 @@ from tui.look.page import Page, Row, Spot
 from tui.look.text import Line, Span, Tone, count, kbits, printable, short, tenth
 from tui.model import series
 from tui.model.state import State
-from tui.model.things import Room
+from tui.model.things import Producer, Room, each_once
 
 _COLUMNS = (
     Column("room", 14, left=True, flexible=True),
@@ -58,30 +58,40 @@ def rooms(state: State, width: int, pattern: str, url: str) -> Page:
 
 
 def _totals(state: State) -> Mapping[str, _Totals]:
-    """What goes on in each room; of a router without one, by the router's id."""
+    """What goes on in each room, without its pipes; of a router without one, by the router's id."""
     found: dict[str, _Totals] = {}
 
+    sent: dict[str, list[Producer]] = {}
+
+    def place(router_id: RouterId) -> str:
+        return state.room_of(router_id) or router_id
+
     def of(router_id: RouterId) -> _Totals:
-        return found.setdefault(state.room_of(router_id) or router_id, _Totals())
+        return found.setdefault(place(router_id), _Totals())
 
     for transport in state.transports.values():
-        totals = of(transport.router_id)
-        totals.received += series.received_rate(transport)
-        totals.sent += series.sent_rate(transport)
+        if not transport.pipe:
+            totals = of(transport.router_id)
+            totals.received += series.received_rate(transport)
+            totals.sent += series.sent_rate(transport)
     for producer in state.producers.values():
+        sent.setdefault(place(producer.router_id), []).append(producer)
+    for producer in (one for here in sent.values() for one in each_once(here)):
         totals = of(producer.router_id)
         totals.producers += 1
         totals.worst(series.producer_loss(producer))
     for consumer in state.consumers.values():
-        totals = of(consumer.router_id)
-        totals.consumers += 1
-        totals.worst(series.consumer_loss(consumer))
+        if not consumer.piped:
+            totals = of(consumer.router_id)
+            totals.consumers += 1
+            totals.worst(series.consumer_loss(consumer))
     return found
 
 
 def _room(room: Room, totals: _Totals, grid: Grid) -> Line:
     speaker = None if room.speaker is None else room.people.get(room.speaker)
-    people = f"{len(room.people)}/{room.size}"
+    remote = sum(person.remote for person in room.people.values())
+    people = f"{len(room.people) - remote}/{room.size}" + (f"+{remote}" if remote else "")
     name = "" if speaker is None else f"♪ {printable(speaker.name)}"
     return _line(printable(room.id), room.type.value, people, totals, name, grid)
 

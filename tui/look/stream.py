@@ -42,17 +42,17 @@ _ENCODINGS = (
 
 def producer(state: State, width: int, id_: ProducerId, zone: tzinfo | None) -> Page:
     """What somebody sends."""
-    found = state.producers.get(id_)
+    found = state.producer(id_)
     if found is None:
         return Page([], empty=(f"Producer {short(id_)} is gone; esc goes back.",))
-    watchers = sum(consumer.producer_id == id_ for consumer in state.consumers.values())
+    of_it = [consumer.piped for consumer in state.consumers.values() if consumer.producer_id == id_]
     rows = [
         *still(
             "who",
             line(Span(f"{producer_name(found)} ", "bold"), producer_state(found)),
             _fact("producer", found.id),
             _fact("of", _whose(state, found)),
-            _fact("goes to", f"{watchers} consumers" if watchers != 1 else "1 consumer"),
+            _fact("goes to", _several(of_it.count(False), "consumer") + _into_pipes(of_it.count(True))),
             _carrier(state, found.transport_id),
             (),
         ),
@@ -79,7 +79,7 @@ def consumer(state: State, width: int, id_: ConsumerId, zone: tzinfo | None) -> 
                 Span(f"{consumer_name(state, found)} {found.codec}".strip() + " ", "bold"), consumer_state(state, found)
             ),
             _fact("consumer", found.id),
-            _fact("goes to", _whose(state, found)),
+            _fact("takes on" if found.piped else "goes to", _whose(state, found)),
             _fact("producer", found.producer_id),
             _fact("layers", f"sent {sent or UNKNOWN}{wanted}" if sent or wanted else "it has none to choose from"),
             _carrier(state, found.transport_id),
@@ -98,6 +98,14 @@ def _whose(state: State, stream: Producer | Consumer) -> str:
     return f"{told} {_place(state, stream.router_id)}"
 
 
+def _several(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _into_pipes(number: int) -> str:
+    return f", and into {_several(number, 'pipe')}" if number else ""
+
+
 def _place(state: State, router_id: RouterId) -> str:
     room_id = state.room_of(router_id)
     return f"on router {short(router_id)}" if room_id is None else f"in room {printable(room_id)}"
@@ -112,7 +120,8 @@ def _carrier(state: State, id_: TransportId) -> Line:
     if transport is None:
         return _fact("transport", short(id_))
     remote = f" from {transport.remote}" if transport.remote else ""
-    return line(Span(f"{'transport':<{_LABEL}} ", "dim"), f"{short(id_)} ", transport_state(transport), remote)
+    name = "pipe" if transport.pipe else "transport"
+    return line(Span(f"{name:<{_LABEL}} ", "dim"), f"{short(id_)} ", transport_state(transport), remote)
 
 
 # ------------------------------------------------------------------ plots

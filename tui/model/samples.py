@@ -19,7 +19,7 @@ def take(state: State, sample: Measurement) -> None:
         if carrier is not None:
             carrier.history.append((at, transport))
     for sent in sample.producers:
-        producer = state.producers.get(sent.producer_id)
+        producer = state.producers.get((sent.router_id, sent.producer_id))
         if producer is not None:
             producer.history.append((at, sent.encodings))
     for received in sample.consumers:
@@ -39,5 +39,5 @@ def _take_workers(state: State, at: int, workers: Sequence[WorkerInfo]) -> None:
         worker.history.append((at, info))
     if workers:
         there = {info.id for info in workers}
-        for id_ in [id_ for id_ in state.workers if id_ not in there]:
-            del state.workers[id_]
+        for id_ in [id_ for id_, worker in state.workers.items() if id_ not in there and worker.info.state != "dead"]:
+            del state.workers[id_]  # one that died stays to be seen, until another one has its name

@@ -43,6 +43,12 @@ def cpu(worker: Worker) -> Series:
     return _growth(worker, lambda info: info.cpu_seconds * 100)
 
 
+def load(worker: Worker) -> Number:
+    """Percent of one core now: as the samples say, before there are two of them as the worker says."""
+    measured = last(cpu(worker))
+    return worker.info.load * 100 if measured is None else measured
+
+
 def packets_per_second(worker: Worker) -> Series:
     """RTP packets to consumers, as the worker says."""
     return each(worker.history, lambda info: info.forwarded_packets_per_second)

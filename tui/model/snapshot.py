@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from labsfu.wire.base import ABSENT, Absent
-from labsfu.wire.ids import ParticipantId, RouterId
+from labsfu.wire.ids import TransportId
 from labsfu.wire.observers import RoomActiveSpeakerPayload
 from labsfu.wire.payloads import RoomPayload, SfuInfo
+from labsfu.wire.pipe import PipeTransportPayload
 from labsfu.wire.rtp import RtpParameters
 from labsfu.wire.sfu import ConsumerPayload, ProducerPayload, RouterPayload
-from labsfu.wire.transport import DtlsState, IceState, TransportOptions
+from labsfu.wire.transport import DtlsState, IceState
 from tui.model.state import State
-from tui.model.things import Consumer, Person, Producer, Room, Worker
+from tui.model.things import Consumer, Person, Producer, Room, Transport, Worker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class Snapshot:
     routers: tuple[RouterPayload, ...] = ()
     producers: tuple[ProducerPayload, ...] = ()
     consumers: tuple[ConsumerPayload, ...] = ()
+    pipe_transports: tuple[PipeTransportPayload, ...] = ()
 
 
 def state_of(snapshot: Snapshot, before: State | None = None) -> State:
@@ -38,6 +40,8 @@ def state_of(snapshot: Snapshot, before: State | None = None) -> State:
     for speaker in snapshot.speakers:
         if speaker.room_id in state.rooms:
             state.rooms[speaker.room_id].speaker = speaker.participant_id
+    for pipe in snapshot.pipe_transports:
+        _add_pipe(state, pipe)
     for producer in snapshot.producers:
         _add_producer(state, producer)
     for consumer in snapshot.consumers:
@@ -52,7 +56,7 @@ def describe(state: State, payload: ProducerPayload | ConsumerPayload) -> None:
     if isinstance(payload, ConsumerPayload):
         if payload.id in state.consumers:
             add_consumer(state, payload)
-    elif payload.id in state.producers:
+    elif (payload.router_id, payload.id) in state.producers:
         _add_producer(state, payload)
     state.version += 1
 
@@ -60,26 +64,27 @@ def describe(state: State, payload: ProducerPayload | ConsumerPayload) -> None:
 def _add_room(state: State, payload: RoomPayload) -> None:
     room = Room(payload.id, payload.type, payload.size, payload.router_ids)
     for one in payload.participants:
-        room.people[one.id] = Person(one.id, one.type, one.display_name, one.share_screen, one.connected)
+        person = Person(one.id, one.type, one.display_name, one.share_screen, one.remote, one.connected)
+        room.people[one.id] = person
     state.rooms[room.id] = room
     for router_id in room.router_ids:
         state.routers[router_id] = room.id
 
 
+def _add_pipe(state: State, payload: PipeTransportPayload) -> None:
+    found = state.transport(payload.id, payload.router_id, pipe=True)
+    where = payload.addresses
+    if where.remote_ip is not ABSENT and where.remote_port is not ABSENT:
+        found.remote = f"[{where.remote_ip}]" if ":" in where.remote_ip else where.remote_ip
+        found.remote += f":{where.remote_port}"
+
+
 def _add_producer(state: State, payload: ProducerPayload) -> None:
-    _add_transport(
-        state,
-        payload.transport_options,
-        payload.router_id,
-        payload.participant_id,
-        payload.ice_state,
-        payload.dtls_state,
-    )
+    carrier = _add_transport(state, payload)
     if payload.kind is ABSENT:
         return  # only its transport is made
-    options = payload.transport_options
-    made = Producer(payload.id, payload.router_id, options.id, payload.participant_id, payload.kind)
-    producer = state.producers.setdefault(payload.id, made)
+    made = Producer(payload.id, payload.router_id, carrier.id, payload.participant_id, payload.kind, piped=carrier.pipe)
+    producer = state.producers.setdefault(made.key, made)
     producer.paused = payload.paused
     producer.score = payload.score
     producer.codec = _codec(payload.rtp_parameters)
@@ -87,9 +92,15 @@ def _add_producer(state: State, payload: ProducerPayload) -> None:
 
 def add_consumer(state: State, payload: ConsumerPayload) -> None:
     """A consumer as HTTP shows it; of one that is there, what can change."""
-    options = payload.transport_options
-    _add_transport(state, options, payload.router_id, payload.participant_id, payload.ice_state, payload.dtls_state)
-    made = Consumer(payload.id, payload.producer_id, payload.router_id, options.id, payload.participant_id)
+    carrier = _add_transport(state, payload)
+    made = Consumer(
+        payload.id,
+        payload.producer_id,
+        payload.router_id,
+        carrier.id,
+        payload.participant_id,
+        piped=carrier.pipe,
+    )
     consumer = state.consumers.setdefault(payload.id, made)
     consumer.paused = payload.paused
     consumer.score = payload.score
@@ -98,16 +109,16 @@ def add_consumer(state: State, payload: ConsumerPayload) -> None:
     consumer.codec = _codec(payload.rtp_parameters)
 
 
-def _add_transport(
-    state: State,
-    options: TransportOptions,
-    router_id: RouterId,
-    participant_id: ParticipantId,
-    ice: IceState,
-    dtls: DtlsState,
-) -> None:
-    transport = state.transport(options.id, router_id)
-    transport.participant_id, transport.ice, transport.dtls = participant_id, ice, dtls
+def _add_transport(state: State, payload: ProducerPayload | ConsumerPayload) -> Transport:
+    """What carries a stream: somebody's transport, or a pipe, which is nobody's."""
+    if payload.pipe_transport_id is not ABSENT:
+        return state.transport(payload.pipe_transport_id, payload.router_id, pipe=True)
+    options = payload.transport_options
+    transport = state.transport(TransportId("") if options is ABSENT else options.id, payload.router_id)
+    transport.participant_id = payload.participant_id
+    transport.ice = IceState.NEW if payload.ice_state is ABSENT else payload.ice_state
+    transport.dtls = DtlsState.NEW if payload.dtls_state is ABSENT else payload.dtls_state
+    return transport
 
 
 def _codec(parameters: RtpParameters | Absent) -> str:
@@ -130,7 +141,7 @@ def _keep(before: State, state: State) -> None:
         if transport_id in state.transports:
             state.transports[transport_id].history, state.transports[transport_id].log = old.history, old.log
     for producer in state.producers.values():
-        known = before.producers.get(producer.id)
+        known = before.producers.get(producer.key)
         if known is not None:
             producer.history, producer.log = known.history, known.log
     for consumer in state.consumers.values():

@@ -12,13 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from msgspec.structs import replace
+
 from labsfu.wire import events
 from labsfu.wire.base import ABSENT
 from labsfu.wire.events import Event
 from labsfu.wire.feed import Happened
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RoomId, RouterId, TransportId, WorkerId
 from labsfu.wire.payloads import SfuInfo
-from tui.model.things import Consumer, Person, Producer, Room, Thing, Transport, Worker
+from tui.model.things import Consumer, Person, Producer, ProducerKey, Room, Thing, Transport, Worker, each_once
 
 TAIL = 2000
 """Events that are kept, whatever they are about."""
@@ -52,7 +54,7 @@ class State:
     rooms: dict[RoomId, Room] = field(default_factory=dict)
     routers: dict[RouterId, RoomId | None] = field(default_factory=dict)
     transports: dict[TransportId, Transport] = field(default_factory=dict)
-    producers: dict[ProducerId, Producer] = field(default_factory=dict)
+    producers: dict[ProducerKey, Producer] = field(default_factory=dict)
     consumers: dict[ConsumerId, Consumer] = field(default_factory=dict)
     tail: deque[Happened] = field(default_factory=lambda: deque(maxlen=TAIL), compare=False)
     link: Link = field(default_factory=Link, compare=False)
@@ -85,12 +87,20 @@ class State:
         """The room that a router serves, if it serves one."""
         return self.routers.get(router_id)
 
-    def transport(self, id_: TransportId, router_id: RouterId) -> Transport:
+    def transport(self, id_: TransportId, router_id: RouterId, *, pipe: bool = False) -> Transport:
         """A transport; it is there from now on."""
         found = self.transports.get(id_)
         if found is None:
-            found = self.transports[id_] = Transport(id_, router_id)
+            found = self.transports[id_] = Transport(id_, router_id, pipe)
         return found
+
+    def producer(self, id_: ProducerId) -> Producer | None:
+        """A producer, on whatever router; of one that is piped that of its sender, if it is here."""
+        return next(iter(each_once(one for one in self.producers.values() if one.id == id_)), None)
+
+    def producer_of(self, consumer: Consumer) -> Producer | None:
+        """What a consumer is sent."""
+        return self.producers.get((consumer.router_id, consumer.producer_id))
 
     def _note(self, happened: Happened) -> None:
         """Keep the event where it will be looked for; once, however often it is told."""
@@ -107,11 +117,12 @@ class State:
             thing.log.append(happened)
 
     def _about(self, event: Event) -> Thing | None:
-        for name, where in (("consumer_id", self.consumers), ("producer_id", self.producers)):
-            id_ = getattr(event, name, ABSENT)
-            if id_ is not ABSENT:
-                found: Thing | None = where.get(id_)
-                return found
+        id_ = getattr(event, "consumer_id", ABSENT)
+        if id_ is not ABSENT:
+            return self.consumers.get(id_)
+        id_ = getattr(event, "producer_id", ABSENT)
+        if id_ is not ABSENT:
+            return self.producers.get((getattr(event, "router_id"), id_))  # noqa: B009 - the events with it are no type
         id_ = getattr(event, "transport_id", ABSENT)
         return None if id_ is ABSENT else self.transports.get(id_)
 
@@ -132,7 +143,11 @@ def _router_closed(state: State, event: events.RouterClosed) -> None:
 
 
 def _transport_made(state: State, event: events.TransportMade) -> None:
-    state.transport(event.transport_id, event.router_id)
+    state.transport(event.transport_id, event.router_id, pipe=event.pipe)
+
+
+def _pipe_connected(state: State, event: events.PipeConnected) -> None:
+    state.transport(event.transport_id, event.router_id, pipe=True).remote = event.remote
 
 
 def _ice(state: State, event: events.IceStateChanged) -> None:
@@ -151,35 +166,52 @@ def _transport_closed(state: State, event: events.TransportClosed) -> None:
 
 
 def _producer_made(state: State, event: events.ProducerMade) -> None:
-    if event.producer_id not in state.producers:
-        state.producers[event.producer_id] = Producer(
-            event.producer_id, event.router_id, event.transport_id, event.participant_id, event.media
+    key = event.router_id, event.producer_id
+    if key not in state.producers:
+        state.producers[key] = Producer(
+            event.producer_id,
+            event.router_id,
+            event.transport_id,
+            event.participant_id,
+            event.media,
+            event.paused,
+            event.piped,
         )
-    state.transport(event.transport_id, event.router_id).participant_id = event.participant_id
+    carrier = state.transport(event.transport_id, event.router_id, pipe=event.piped)
+    if not event.piped:
+        carrier.participant_id = event.participant_id
 
 
 def _producer_paused(state: State, event: events.ProducerPaused | events.ProducerResumed) -> None:
-    producer = state.producers.get(event.producer_id)
+    producer = state.producers.get((event.router_id, event.producer_id))
     if producer is not None:
         producer.paused = isinstance(event, events.ProducerPaused)
 
 
 def _producer_scored(state: State, event: events.ProducerScored) -> None:
-    producer = state.producers.get(event.producer_id)
+    producer = state.producers.get((event.router_id, event.producer_id))
     if producer is not None:
         producer.score = event.score
 
 
 def _producer_closed(state: State, event: events.ProducerClosed) -> None:
-    state.producers.pop(event.producer_id, None)
+    state.producers.pop((event.router_id, event.producer_id), None)
 
 
 def _consumer_made(state: State, event: events.ConsumerMade) -> None:
     if event.consumer_id not in state.consumers:
         state.consumers[event.consumer_id] = Consumer(
-            event.consumer_id, event.producer_id, event.router_id, event.transport_id, event.participant_id
+            event.consumer_id,
+            event.producer_id,
+            event.router_id,
+            event.transport_id,
+            event.participant_id,
+            event.paused,
+            event.piped,
         )
-    state.transport(event.transport_id, event.router_id).participant_id = event.participant_id
+    carrier = state.transport(event.transport_id, event.router_id, pipe=event.piped)
+    if not event.piped:
+        carrier.participant_id = event.participant_id
 
 
 def _consumer_paused(state: State, event: events.ConsumerPaused | events.ConsumerResumed) -> None:
@@ -212,6 +244,15 @@ def _room_made(state: State, event: events.RoomMade) -> None:
             state.routers[router_id] = event.room_id
 
 
+def _room_spread(state: State, event: events.RoomSpread) -> None:
+    room = state.rooms.get(event.room_id)
+    if room is not None:
+        room.router_ids = event.router_ids
+    for router_id in event.router_ids:
+        if router_id in state.routers:
+            state.routers[router_id] = event.room_id
+
+
 def _room_closed(state: State, event: events.RoomClosed) -> None:
     state.rooms.pop(event.room_id, None)
 
@@ -220,7 +261,7 @@ def _person_made(state: State, event: events.ParticipantMade) -> None:
     room = state.rooms.get(event.room_id)
     if room is not None and event.participant_id not in room.people:
         id_ = event.participant_id
-        room.people[id_] = Person(id_, event.type, event.display_name, event.share_screen)
+        room.people[id_] = Person(id_, event.type, event.display_name, event.share_screen, event.remote)
 
 
 def _connected(state: State, room_id: RoomId, participant_id: ParticipantId, *, connected: bool) -> None:
@@ -246,7 +287,7 @@ def _person_left(state: State, event: events.ParticipantLeft) -> None:
 
 def _levels(state: State, event: events.AudioLevels) -> None:
     for level in event.levels:
-        producer = state.producers.get(level.producer_id)
+        producer = state.producers.get((event.router_id, level.producer_id))
         if producer is not None:
             producer.volume = level.volume
 
@@ -264,12 +305,25 @@ def _socket_connected(state: State, event: events.SocketConnected) -> None:
             transport.participant_id = event.participant_id
 
 
+def _worker_started(state: State, event: events.WorkerStarted) -> None:
+    worker = state.workers.get(event.worker_id)
+    if worker is not None:
+        worker.info = replace(worker.info, pid=event.pid, state="running")
+
+
+def _worker_died(state: State, event: events.WorkerDied) -> None:
+    worker = state.workers.get(event.worker_id)
+    if worker is not None and worker.info.pid == event.pid:  # not one that came after it
+        worker.info = replace(worker.info, state="dead")
+
+
 Change: TypeAlias = Callable[[State, Any], None]
 
 _CHANGES: dict[type[Event], Change] = {
     events.RouterMade: _router_made,
     events.RouterClosed: _router_closed,
     events.TransportMade: _transport_made,
+    events.PipeConnected: _pipe_connected,
     events.IceStateChanged: _ice,
     events.DtlsStateChanged: _dtls,
     events.TransportClosed: _transport_closed,
@@ -287,11 +341,14 @@ _CHANGES: dict[type[Event], Change] = {
     events.AudioLevels: _levels,
     events.ActiveSpeaker: _speaker,
     events.RoomMade: _room_made,
+    events.RoomSpread: _room_spread,
     events.RoomClosed: _room_closed,
     events.ParticipantMade: _person_made,
     events.ParticipantJoined: _person_joined,
     events.ParticipantUpdated: _person_updated,
     events.ParticipantLeft: _person_left,
     events.SocketConnected: _socket_connected,
+    events.WorkerStarted: _worker_started,
+    events.WorkerDied: _worker_died,
 }
 """What is not in here changes nothing but the log: key-frame requests, drops, faults, closed sockets."""

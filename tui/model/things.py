@@ -7,6 +7,7 @@ who came later may know more or less of it.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -24,6 +25,8 @@ LOG = 20
 """Events of a thing that are kept."""
 
 Log: TypeAlias = "deque[Happened]"
+ProducerKey: TypeAlias = tuple[RouterId, ProducerId]
+"""A producer that is piped has the same id on several routers."""
 
 
 def _log() -> Log:
@@ -40,12 +43,13 @@ class Worker:
 
 @dataclass(slots=True)
 class Person:
-    """A participant of a room."""
+    """A participant of a room; `remote`: of another server, known by what comes over a pipe."""
 
     id: ParticipantId
     type: ParticipantType
     name: str
     share_screen: bool = False
+    remote: bool = False
     connected: bool = False
 
 
@@ -63,10 +67,14 @@ class Room:
 
 @dataclass(slots=True)
 class Transport:
-    """A WebRTC transport; whose it is, if that was told; `remote` is "address:port"."""
+    """A transport; whose it is, if that was told; `remote` is "address:port".
+
+    `pipe`: it leads to another router, is nobody's, and has neither ICE nor DTLS.
+    """
 
     id: TransportId
     router_id: RouterId
+    pipe: bool = False
     participant_id: ParticipantId | None = field(default=None, compare=False)
     ice: IceState = IceState.NEW
     dtls: DtlsState = DtlsState.NEW
@@ -77,7 +85,10 @@ class Transport:
 
 @dataclass(slots=True)
 class Producer:
-    """What somebody sends; `volume` is dBov, of the last second in which it was loud."""
+    """What somebody sends; `volume` is dBov, of the last second in which it was loud.
+
+    `piped`: it comes over a pipe, from the router (of this server or another) that its sender is connected to.
+    """
 
     id: ProducerId
     router_id: RouterId
@@ -85,6 +96,7 @@ class Producer:
     participant_id: ParticipantId
     kind: MediaKind
     paused: bool = False
+    piped: bool = False
     score: tuple[ProducerScore, ...] = field(default=(), compare=False)
     codec: str = field(default="", compare=False)
     volume: int | None = field(default=None, compare=False)
@@ -93,20 +105,23 @@ class Producer:
     )
     log: Log = field(default_factory=_log, compare=False)
 
+    @property
+    def key(self) -> ProducerKey:
+        """What it is known by."""
+        return self.router_id, self.id
+
 
 @dataclass(slots=True)
 class Consumer:
-    """What somebody is sent of a producer.
-
-    Events do not tell whether it was made paused: rooms make all so, and HTTP unless it is asked otherwise.
-    """
+    """What somebody is sent of a producer; `piped`: it goes into a pipe, and `participant_id` is whose media it is."""
 
     id: ConsumerId
     producer_id: ProducerId
     router_id: RouterId
     transport_id: TransportId
     participant_id: ParticipantId
-    paused: bool = True
+    paused: bool = False
+    piped: bool = False
     score: ConsumerScore | None = field(default=None, compare=False)
     layers: ConsumerLayers | None = field(default=None, compare=False)
     target: ConsumerLayers | None = field(default=None, compare=False)
@@ -116,3 +131,12 @@ class Consumer:
 
 
 Thing: TypeAlias = Transport | Producer | Consumer
+
+
+def each_once(producers: Iterable[Producer]) -> list[Producer]:
+    """Without the copies of what is piped: of each id the one that its sender is connected to, if it is among them."""
+    found: dict[ProducerId, Producer] = {}
+    for producer in producers:
+        if producer.id not in found or found[producer.id].piped:
+            found[producer.id] = producer
+    return list(found.values())

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from labsfu.api.ask import ask_workers
 from labsfu.api.context import Api
 from labsfu.api.query import NoQuery
 from labsfu.api.routing import AnyRoute, Call, NoBody, Reply, Route
 from labsfu.rooms import wishes
 from labsfu.rooms.wishes import Flow
+from labsfu.shell.absent_worker import absent_worker
 from labsfu.wire import commands
 from labsfu.wire.payloads import Counts, SfuInfo, WorkerInfo
+
+PATIENCE = 1.0
+"""Seconds that a worker has to say how it is."""
 
 
 async def get_sfu_info_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:  # noqa: ARG001 - every handler takes the same
@@ -31,7 +36,8 @@ def _reset(api: Api) -> Flow[None]:
 
 async def _info(api: Api) -> SfuInfo:
     event_seq = api.events.seq  # first: what is shown may be newer than the events so far, never older
-    workers = tuple([await worker.info() for worker in api.workers])
+    found = await ask_workers(api, PATIENCE)
+    workers = tuple(absent_worker(id_) if isinstance(info, str) else info for id_, info in found)
     identity = api.identity
     return SfuInfo(
         id=identity.id,

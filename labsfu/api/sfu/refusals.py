@@ -7,9 +7,10 @@ from labsfu.api.routing import Refusal
 NO_ROUTER = Refusal(404, "router-not-found")
 NO_PRODUCER = Refusal(404, "producer-not-found")
 NO_CONSUMER = Refusal(404, "consumer-not-found")
+NO_PIPE_TRANSPORT = Refusal(404, "pipe-transport-not-found")
 
 SHARED = Refusal(409, "transport-shared")
-"""A room made it: its transport is its participant's."""
+"""A room made it: its transport is its participant's; or it goes over a pipe."""
 
 NO_TRANSPORT_LEFT = Refusal(409, "too-many-transports")
 

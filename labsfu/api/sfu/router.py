@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from labsfu.api.ask import ask
 from labsfu.api.context import Api
 from labsfu.api.query import NoQuery, Size
@@ -29,19 +27,18 @@ class CreateRouterQuery(Wire):
 async def create_router_handler(api: Api, call: Call[CreateRouterQuery, NoBody]) -> Reply:
     """Make a router."""
     router = await api.rooms.run(_create(call.query.participant_count))
-    return Reply(_placed(api, router), f"/sfu/routers/{router.id}")
+    return Reply(router, f"/sfu/routers/{router.id}")
 
 
 async def list_routers_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:  # noqa: ARG001 - every handler takes the same
     """Show all routers, those of rooms too, oldest first."""
     shown = await ask(api, commands.ListRouters(), commands.RoutersShown)
-    return Reply(RouterList(routers=tuple(_placed(api, router) for router in shown.routers)))
+    return Reply(RouterList(routers=shown.routers))
 
 
 async def get_router_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:
     """Show a router."""
-    shown = await ask(api, commands.GetRouter(router_id=call.router_id), commands.RouterShown)
-    return Reply(_placed(api, shown.router))
+    return Reply((await ask(api, commands.GetRouter(router_id=call.router_id), commands.RouterShown)).router)
 
 
 async def get_router_active_speaker_handler(api: Api, call: Call[NoQuery, NoBody]) -> Reply:
@@ -66,11 +63,6 @@ def _create(participant_count: int) -> Flow[RouterPayload]:
     created = yield from wishes.ask(commands.CreateRouter(participant_count=participant_count), commands.RouterCreated)
     shown = yield from wishes.ask(commands.GetRouter(router_id=created.router_id), commands.RouterShown)
     return shown.router
-
-
-def _placed(api: Api, router: RouterPayload) -> RouterPayload:
-    """An engine does not know the name of its worker."""
-    return router if router.worker_id else replace(router, worker_id=api.workers[0].id)
 
 
 ROUTES: tuple[AnyRoute, ...] = (

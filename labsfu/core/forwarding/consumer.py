@@ -37,8 +37,9 @@ NACK_RATE, NACK_BURST = 1000, 500
 SCORE_RATE, SCORE_BURST = 1, 8
 """Changes of a score that are told, a second and at once: a peer decides how often there is one."""
 
-FormKey: TypeAlias = tuple[Extensions, int, frozenset[int]]
-"""Header extensions, length of the MID, payload types: what decides in which form a consumer takes packets."""
+FormKey: TypeAlias = tuple[Extensions, int, frozenset[int], bool]
+"""Header extensions, length of the MID, payload types, whether payloads are rewritten in the form: what decides in
+which form a consumer takes packets."""
 
 _stamp = struct.Struct("!HII").pack_into
 _stamp_transport_sequence = struct.Struct("!H").pack_into
@@ -235,7 +236,22 @@ class Consumer:
     @property
     def form_key(self) -> FormKey:
         """Consumers with the same one take packets in the same form."""
-        return self.extensions, len(self._mid), self.payload_types
+        return self.extensions, len(self._mid), self.payload_types, self.rewrites
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether it writes numbers of its own into payloads, in their form: who takes them as they are has another."""
+        return False
+
+    @property
+    def parts(self) -> tuple[Consumer, ...]:
+        """What it consists of: itself, but where it sends several streams."""
+        return (self,)
+
+    @property
+    def piped(self) -> bool:
+        """Whether it goes into a pipe."""
+        return False
 
     def skip(self, number: int, reason: str) -> bool:
         """Leave out a packet on purpose, without a gap; False when a later one was sent, so that there is a gap."""

@@ -90,6 +90,11 @@ class LayeredConsumer(Consumer):
         return self.active and (self.pending is not None or (self._awaits_key_frame and self.layers != NOTHING))
 
     @property
+    def rewrites(self) -> bool:
+        """Whether it writes numbers of its own into payloads."""
+        return self._rewriter is not None
+
+    @property
     def timestamp_offset(self) -> int:
         """What is added to the present stream's RTP timestamps."""
         return self._offset

@@ -7,6 +7,7 @@ from labsfu.core.forwarding.consumer import Consumer
 from labsfu.core.forwarding.inbound import InboundStream
 from labsfu.core.forwarding.layered_consumer import LayeredConsumer
 from labsfu.core.forwarding.layers import NOTHING, Layers, LayerState, choose_layers, clamp_preferred
+from labsfu.core.forwarding.pipe_consumer import PipeConsumer
 from labsfu.core.forwarding.producer import Producer, ProducerTerms
 from labsfu.core.rtp.values import abs_send_time_from_seconds
 from labsfu.wire.base import ABSENT, Absent, JsonObject
@@ -27,7 +28,7 @@ CHECK = 0.1
 
 
 class LayeredProducer(Producer):
-    """Gives each consumer one of its streams, and goes over to another at a key frame of that.
+    """Gives each consumer one of its streams, and goes over to another at a key frame of that; a pipe gets them all.
 
     Given: as `Producer`, how many temporal layers each encoding has.
     """
@@ -56,6 +57,12 @@ class LayeredProducer(Producer):
         super().change(parameters)
         self.active = any(encoding.active is not False for encoding in parameters.encodings)
 
+    def allows(self, consumer: Consumer) -> bool:
+        """As `Producer.allows`: into a pipe each encoding goes by itself."""
+        if isinstance(consumer, PipeConsumer):
+            return self.rtp_parameters.encodings[consumer.encoding].active is not False
+        return self.active
+
     @property
     def highest(self) -> Layers:
         """The highest layers that there can be."""
@@ -73,7 +80,12 @@ class LayeredProducer(Producer):
 
     def source_of(self, consumer: Consumer) -> InboundStream | None:
         """The stream that a consumer is sent; None before its first key frame."""
-        return consumer.stream if isinstance(consumer, LayeredConsumer) else None
+        if isinstance(consumer, LayeredConsumer):
+            return consumer.stream
+        return self._stream_of(consumer.encoding) if isinstance(consumer, PipeConsumer) else None
+
+    def _stream_of(self, encoding: int) -> InboundStream | None:
+        return next((stream for stream in self.streams.values() if stream.encoding == encoding), None)
 
     def score_of(self, stream: InboundStream) -> int:
         """How well a stream arrives, 0 (it stopped) to 10."""
@@ -81,7 +93,13 @@ class LayeredProducer(Producer):
 
     def watches(self, stream: InboundStream) -> bool:
         """Whether some consumer is being sent a stream, or is going over to it."""
-        return any(stream in (consumer.stream, consumer.pending) for consumer in self._layered() if consumer.active)
+        return any(
+            stream in (consumer.stream, consumer.pending)
+            if isinstance(consumer, LayeredConsumer)
+            else self.source_of(consumer) is stream
+            for consumer in self.consumers
+            if consumer.active
+        )
 
     def left_at(self, stream: InboundStream) -> int:
         """The last number of a stream that somebody was sent who went over to another; negative when nobody did."""
@@ -89,27 +107,33 @@ class LayeredProducer(Producer):
 
     def awaited(self) -> list[InboundStream]:
         """The streams of which somebody waits for a key frame."""
-        waiting = [consumer for consumer in self._layered() if consumer.wants_key_frame]
-        wanted = [consumer.pending or consumer.stream for consumer in waiting]
+        waiting = [consumer for consumer in self.consumers if consumer.wants_key_frame]
+        wanted = [
+            consumer.pending or consumer.stream if isinstance(consumer, LayeredConsumer) else self.source_of(consumer)
+            for consumer in waiting
+        ]
         return list({stream.ssrc: stream for stream in wanted if stream is not None}.values())
 
     def shown_to(self, consumer: Consumer) -> list[InboundStream]:
         """What a consumer is sent, and what it goes over to: until then it looks at the one before."""
-        if not isinstance(consumer, LayeredConsumer):
-            return []
-        return [stream for stream in (consumer.stream, consumer.pending) if stream is not None]
+        source = self.source_of(consumer)
+        pending = consumer.pending if isinstance(consumer, LayeredConsumer) else None
+        return [stream for stream in (source, pending) if stream is not None]
 
     def _layered(self) -> list[LayeredConsumer]:
-        return [consumer for consumer in self.consumers.values() if isinstance(consumer, LayeredConsumer)]
+        return [consumer for consumer in self.consumers if isinstance(consumer, LayeredConsumer)]
 
     def add_stream(self, stream: InboundStream) -> None:
         """An encoding was heard for the first time, or has another SSRC now."""
-        former = next((s for s in self.streams.values() if s.encoding == stream.encoding), None)
+        former = self._stream_of(stream.encoding)
         self.streams[stream.ssrc] = stream
         if former is not None:
             self.streams.pop(former.ssrc, None)
             for consumer in self._layered():
                 consumer.replace(former, stream)
+            for taker in self._takers(stream):
+                if isinstance(taker, PipeConsumer):
+                    taker.begin_anew()
 
     def add_consumer(self, consumer: Consumer) -> None:
         """Let a consumer have what comes from now on."""
@@ -196,9 +220,18 @@ class LayeredProducer(Producer):
             form = group.form
             fits = payload_type in group.payload_types and form.render(arrival, payload_type, send_time)
             for consumer in group.consumers:
-                if not isinstance(consumer, LayeredConsumer) or not consumer.active:
+                if not consumer.active:
                     continue
                 wanted = True
+                if not isinstance(consumer, LayeredConsumer):
+                    if self.source_of(consumer) is not stream:
+                        continue
+                    taken = True
+                    if not fits:
+                        consumer.skip(number, "not-to-be-rendered")
+                    elif not consumer.relay(form, number, timestamp, key_frame):
+                        waiting = waiting or consumer.wants_key_frame
+                    continue
                 if consumer.pending is stream and fits:
                     switches = key_frame and consumer.switch(number, timestamp, arrival.now, arrival.unix_now)
                     waiting = waiting or not switches

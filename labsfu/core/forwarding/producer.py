@@ -21,7 +21,7 @@ from labsfu.core.uris import ABS_SEND_TIME, AUDIO_LEVEL, TRANSPORT_WIDE_CC
 from labsfu.errors import Malformed
 from labsfu.wire.base import ABSENT, Absent, JsonObject
 from labsfu.wire.events import LayersReason
-from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId
+from labsfu.wire.ids import ParticipantId, ProducerId
 from labsfu.wire.rtp import MediaKind, ProducerType, RtpCodecParameters, RtpParameters, RtxParameters
 from labsfu.wire.sfu import ProducerScore
 
@@ -111,7 +111,8 @@ class Producer:
         self.paused = paused
         self.drops = Drops()
         self.streams: dict[int, InboundStream] = {}
-        self.consumers: dict[ConsumerId, Consumer] = {}
+        self.consumers: dict[Consumer, None] = {}
+        """In the order of their coming; of a consumer with several streams each part."""
         self.feedback = {(f.type, f.parameter) for codec in parameters.codecs for f in codec.rtcp_feedback}
         media = [codec for codec in parameters.codecs if not codec.mime_type.lower().endswith("/rtx")]
         self._payload_types = {codec.payload_type: terms.payload_types[codec.payload_type] for codec in media}
@@ -157,6 +158,10 @@ class Producer:
         self.rtp_parameters = parameters
         self.active = parameters.encodings[0].active is not False
 
+    def allows(self, consumer: Consumer) -> bool:  # noqa: ARG002 - all have the same encoding, here
+        """Whether the encoding that a consumer is sent, or some that it could be, is on."""
+        return self.active
+
     @property
     def adds_redundancy(self) -> bool:
         """Whether the encoder has in-band FEC on (RFC 7587 6.1)."""
@@ -165,7 +170,7 @@ class Producer:
     @property
     def wants_key_frame(self) -> bool:
         """Whether some consumer can show nothing before the next key frame."""
-        return any(consumer.wants_key_frame for consumer in self.consumers.values())
+        return any(consumer.wants_key_frame for consumer in self.consumers)
 
     def owns_ssrc(self, ssrc: int) -> bool:
         """Whether the peer announced this SSRC for the producer, for media or for retransmissions."""
@@ -187,7 +192,7 @@ class Producer:
 
     def _takers(self, stream: InboundStream) -> list[Consumer]:
         """The consumers that are sent a stream."""
-        return [consumer for consumer in self.consumers.values() if self.source_of(consumer) is stream]
+        return [consumer for consumer in self.consumers if self.source_of(consumer) is stream]
 
     def score_of(self, stream: InboundStream) -> int:
         """How well a stream arrives, 0 (nothing) to 10."""
@@ -211,7 +216,7 @@ class Producer:
 
     def watches(self, stream: InboundStream) -> bool:
         """Whether some consumer is being sent a stream, or would be."""
-        return stream.ssrc in self.streams and any(consumer.active for consumer in self.consumers.values())
+        return stream.ssrc in self.streams and any(consumer.active for consumer in self.consumers)
 
     def left_at(self, stream: InboundStream) -> int:  # noqa: ARG002 - none is ever left, here
         """The last number of a stream that somebody was sent who went over to another; negative when nobody did."""
@@ -250,12 +255,12 @@ class Producer:
         """A stream of ours was heard for the first time: what consumers are sent begins anew with it."""
         self.streams.clear()
         self.streams[stream.ssrc] = stream
-        for consumer in self.consumers.values():
+        for consumer in self.consumers:
             consumer.begin_anew()
 
     def add_consumer(self, consumer: Consumer) -> None:
         """Let a consumer have what comes from now on."""
-        self.consumers[consumer.names.id] = consumer
+        self.consumers[consumer] = None
         key = consumer.form_key
         group = self._groups.get(key)
         if group is None:
@@ -266,8 +271,9 @@ class Producer:
 
     def remove_consumer(self, consumer: Consumer) -> None:
         """Give a consumer nothing any more. Idempotent."""
-        if self.consumers.pop(consumer.names.id, None) is None:
+        if consumer not in self.consumers:
             return
+        del self.consumers[consumer]
         key = consumer.form_key
         group = self._groups[key]
         group.consumers.remove(consumer)
@@ -411,7 +417,7 @@ class Producer:
 
     def _start_late(self, stream: InboundStream, number: int, arrival: Arrival, payload_type: int) -> bool:
         """A key frame whose first packet was overtaken, or lost: who waits begins here, with what came before it."""
-        starting = [consumer for consumer in self.consumers.values() if consumer.wants_key_frame]
+        starting = [consumer for consumer in self.consumers if consumer.wants_key_frame]
         waiting = self._relay(stream, arrival, payload_type, number, True)
         takers = set(self._takers(stream))
         started = [consumer for consumer in starting if consumer in takers and not consumer.wants_key_frame]

@@ -117,7 +117,7 @@ def _with_loss_behind(block: ReportBlock, producer: Producer) -> ReportBlock:
     """
     if not producer.adds_redundancy:
         return block
-    worst = max((consumer.fraction_lost for consumer in producer.consumers.values()), default=0)
+    worst = max((consumer.fraction_lost for consumer in producer.consumers), default=0)
     return replace(block, fraction_lost=max(block.fraction_lost, worst))
 
 

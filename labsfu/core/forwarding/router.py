@@ -82,8 +82,10 @@ class Router:
 
     # ---------------------------------------------------------------- producers
 
-    def add_producer(self, producer: Producer, session: MediaSession, transport_id: TransportId) -> None:
-        """Take in a new producer."""
+    def add_producer(
+        self, producer: Producer, session: MediaSession, transport_id: TransportId, *, piped: bool = False
+    ) -> None:
+        """Take in a new producer; `piped`: of another router."""
         terms = producer.terms
         self.producers[terms.id] = producer, session, transport_id
         session.add_producer(producer)
@@ -95,6 +97,8 @@ class Router:
                 producer_id=terms.id,
                 participant_id=terms.participant_id,
                 media=terms.kind,
+                paused=producer.paused,
+                piped=piped,
             )
         )
         self._listen(producer)
@@ -107,7 +111,7 @@ class Router:
         producer.paused = True
         self._emit(ProducerPaused(router_id=self.id, producer_id=id_))
         self._listen(producer)
-        for consumer in producer.consumers.values():
+        for consumer in producer.consumers:
             consumer.producer_paused = True
             consumer.refresh()
             producer.consumer_stopped(consumer)
@@ -120,14 +124,14 @@ class Router:
         producer.paused = False
         self._emit(ProducerResumed(router_id=self.id, producer_id=id_))
         self._listen(producer)
-        for consumer in producer.consumers.values():
+        for consumer in producer.consumers:
             consumer.producer_paused = False
             self._refresh(consumer, now)
 
     def close_producer(self, id_: ProducerId, reason: CloseReason) -> None:
         """Close it, its consumers first."""
         producer = self.producer(id_)
-        for consumer_id in list(producer.consumers):
+        for consumer_id in dict.fromkeys(consumer.names.id for consumer in producer.consumers):
             self.close_consumer(consumer_id, "producer-closed")
         session = self.producers.pop(id_)[1]
         session.remove_producer(producer)
@@ -139,8 +143,8 @@ class Router:
         """Encodings may have been switched on or off: consumers begin (video from a key frame), go over, or stop."""
         producer, session, _ = self.producers[id_]
         self._listen(producer)
-        for consumer in producer.consumers.values():
-            consumer.source_active = producer.active
+        for consumer in producer.consumers:
+            consumer.source_active = producer.allows(consumer)
             self._refresh(consumer, now)
         if isinstance(producer, LayeredProducer) and producer.retarget_all():
             session.requests.key_frame(producer, now)
@@ -161,8 +165,9 @@ class Router:
         names = consumer.names
         producer = self.producer(names.producer_id)
         self.consumers[names.id] = consumer, session, transport_id
-        session.add_consumer(consumer, producer)
-        producer.add_consumer(consumer)
+        for part in consumer.parts:
+            session.add_consumer(part, producer)
+            producer.add_consumer(part)
         self._emit(
             ConsumerMade(
                 router_id=self.id,
@@ -170,18 +175,22 @@ class Router:
                 consumer_id=names.id,
                 producer_id=names.producer_id,
                 participant_id=names.participant_id,
+                paused=consumer.paused,
+                piped=consumer.piped,
             )
         )
-        if consumer.wants_key_frame:
-            self.want_key_frame(consumer, now)
+        for part in consumer.parts:
+            if part.wants_key_frame:
+                self.want_key_frame(part, now)
 
     def pause_consumer(self, id_: ConsumerId) -> None:
         """Send it nothing; no effect when paused."""
         consumer = self.consumer(id_)
         if consumer.paused:
             return
-        consumer.paused = True
-        consumer.refresh()
+        for part in consumer.parts:
+            part.paused = True
+            part.refresh()
         self._emit(ConsumerPaused(router_id=self.id, consumer_id=id_))
         self.producer(consumer.names.producer_id).consumer_stopped(consumer)
 
@@ -190,9 +199,10 @@ class Router:
         consumer = self.consumer(id_)
         if not consumer.paused:
             return
-        consumer.paused = False
         self._emit(ConsumerResumed(router_id=self.id, consumer_id=id_))
-        self._refresh(consumer, now)
+        for part in consumer.parts:
+            part.paused = False
+            self._refresh(part, now)
 
     def prefer_layers(self, id_: ConsumerId, layers: ConsumerLayers, now: float) -> None:
         """Let it have at most these layers; no effect where there are none."""
@@ -208,15 +218,16 @@ class Router:
         """Close it."""
         consumer = self.consumer(id_)
         session = self.consumers.pop(id_)[1]
-        session.remove_consumer(consumer)
         producer = self.producers.get(consumer.names.producer_id)
-        if producer is not None:
-            producer[0].remove_consumer(consumer)
-        self.drops.absorb(consumer.drops)
+        for part in consumer.parts:
+            session.remove_consumer(part)
+            if producer is not None:
+                producer[0].remove_consumer(part)
+            self.drops.absorb(part.drops)
         self._emit(ConsumerClosed(router_id=self.id, consumer_id=id_, reason=reason))
 
     def want_key_frame(self, consumer: Consumer, now: float) -> None:
-        """Ask the producer of a consumer for a key frame, unless it was just asked."""
+        """Ask the producer of a consumer (or of a part of one) for a key frame, unless it was just asked."""
         producer, session, _ = self.producers[consumer.names.producer_id]
         session.requests.key_frame(producer, now, consumer)
 
@@ -234,11 +245,13 @@ class Router:
         if score != producer.told_score and producer.scores_told.take(now):
             producer.told_score = score
             self._emit(ProducerScored(router_id=self.id, producer_id=producer.terms.id, score=score))
-            for consumer in producer.consumers.values():
+            for consumer in producer.consumers:
                 self.consumer_scored(consumer, now)
 
     def consumer_scored(self, consumer: Consumer, now: float) -> None:
-        """How well it is reached may have changed; as for producers."""
+        """How well it is reached may have changed; as for producers. A pipe has no score of its own."""
+        if consumer.piped:
+            return
         score = consumer_score(consumer, self.producers[consumer.names.producer_id][0])
         if score != consumer.told_score and consumer.scores_told.take(now):
             consumer.told_score = score
@@ -257,7 +270,7 @@ class Router:
 
     def close_session(self, session: MediaSession, reason: CloseReason) -> None:
         """Close every producer and consumer that a session carried."""
-        for consumer in list(session.consumers.values()):
-            self.close_consumer(consumer.names.id, reason)
+        for consumer_id in dict.fromkeys(consumer.names.id for consumer in session.consumers.values()):
+            self.close_consumer(consumer_id, reason)
         for producer_id in list(session.producers):
             self.close_producer(producer_id, reason)

@@ -53,8 +53,9 @@ def _sample_streams(router: Router, now: float) -> None:
     for producer, _, _ in router.producers.values():
         _sample_producer(producer, now)
     for consumer, _, _ in router.consumers.values():
-        if consumer.packets:  # else its window has not begun
-            consumer.rate.keep(now, consumer.bytes)
+        for part in consumer.parts:
+            if part.packets:  # else its window has not begun
+                part.rate.keep(now, part.bytes)
 
 
 def _sample_producer(producer: Producer, now: float) -> None:

@@ -8,8 +8,9 @@ from labsfu.core.forwarding.producer import Producer
 from labsfu.core.stats.moment import milliseconds
 from labsfu.core.stats.streams import inbound_losses, outbound_losses
 from labsfu.core.tables import Tables
-from labsfu.core.transport.webrtc import WebRtcTransport
+from labsfu.core.transport.base import Transport
 from labsfu.wire.base import ABSENT
+from labsfu.wire.ids import RouterId
 from labsfu.wire.stats import ConsumerSample, EncodingSample, EngineSample, ProducerSample, TransportSample
 
 
@@ -19,7 +20,7 @@ def sample_engine(tables: Tables, now: float) -> EngineSample:
     return EngineSample(
         transports=tuple([_transport(transport, now) for transport in transports.values()]),
         producers=tuple([
-            _producer(producer, transports[id_].session.round_trips.value, now)
+            _producer(producer, router.id, transports[id_].session.round_trips.value, now)
             for router in routers
             for producer, _, id_ in router.producers.values()
         ]),
@@ -29,7 +30,7 @@ def sample_engine(tables: Tables, now: float) -> EngineSample:
     )  # fmt: skip
 
 
-def _transport(transport: WebRtcTransport, now: float) -> TransportSample:
+def _transport(transport: Transport, now: float) -> TransportSample:
     counts = transport.byte_counts()
     rates = transport.rates.rates(now, *counts)
     return TransportSample(
@@ -41,7 +42,7 @@ def _transport(transport: WebRtcTransport, now: float) -> TransportSample:
     )
 
 
-def _producer(producer: Producer, round_trip: float | None, now: float) -> ProducerSample:
+def _producer(producer: Producer, router_id: RouterId, round_trip: float | None, now: float) -> ProducerSample:
     encodings = producer.terms.rtp_parameters.encodings
     samples = []
     for stream in sorted(producer.streams.values(), key=lambda stream: stream.encoding):
@@ -60,19 +61,20 @@ def _producer(producer: Producer, round_trip: float | None, now: float) -> Produ
                 round_trip_time=ABSENT if round_trip is None else milliseconds(round_trip),
             )
         )
-    return ProducerSample(producer_id=producer.terms.id, encodings=tuple(samples))
+    return ProducerSample(router_id=router_id, producer_id=producer.terms.id, encodings=tuple(samples))
 
 
 def _consumer(consumer: Consumer, now: float) -> ConsumerSample:
-    round_trip = consumer.round_trip
+    parts = consumer.parts
+    round_trip = next((part.round_trip for part in parts if part.round_trip is not None), None)
     return ConsumerSample(
         consumer_id=consumer.names.id,
-        packet_count=consumer.packets,
-        byte_count=consumer.bytes,
-        bitrate=consumer.rate.rate(now, consumer.bytes),
-        packets_lost=outbound_losses(consumer).lost,
-        packets_retransmitted=consumer.resent,
-        fraction_lost=consumer.fraction_lost,
+        packet_count=sum(part.packets for part in parts),
+        byte_count=sum(part.bytes for part in parts),
+        bitrate=sum(part.rate.rate(now, part.bytes) for part in parts),
+        packets_lost=sum(outbound_losses(part).lost for part in parts),
+        packets_retransmitted=sum(part.resent for part in parts),
+        fraction_lost=max(part.fraction_lost for part in parts),
         score=consumer.score.value,
         round_trip_time=ABSENT if round_trip is None else milliseconds(round_trip),
         current_layers=consumer.current.shown() if isinstance(consumer, LayeredConsumer) else ABSENT,

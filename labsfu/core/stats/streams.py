@@ -11,13 +11,21 @@ from labsfu.core.forwarding.producer import Producer
 from labsfu.core.forwarding.resends import RESEND_BUDGET_SPENT, RESENT_JUST_NOW
 from labsfu.core.forwarding.router import Router
 from labsfu.core.stats.moment import Moment, milliseconds
-from labsfu.core.stats.transports import transport_stats
+from labsfu.core.stats.transports import any_transport_stats, pipe_transport_stats
 from labsfu.core.tables import Tables
-from labsfu.core.transport.webrtc import WebRtcTransport
+from labsfu.core.transport.base import Transport
+from labsfu.core.transport.pipe import PipeTransport
 from labsfu.wire.base import ABSENT, Absent
 from labsfu.wire.ids import ProducerId
 from labsfu.wire.rtp import RtxParameters
-from labsfu.wire.stats import ConsumerStatsPayload, InboundRtpStats, OutboundRtpStats, ProducerStatsPayload, RtpStats
+from labsfu.wire.stats import (
+    ConsumerStatsPayload,
+    InboundRtpStats,
+    OutboundRtpStats,
+    PipeTransportStatsPayload,
+    ProducerStatsPayload,
+    RtpStats,
+)
 
 OF_REQUESTS = frozenset({"nack-flood", "nack-not-kept", RESENT_JUST_NOW, RESEND_BUDGET_SPENT})
 """Drops of a consumer that are no packets of its stream, but requests for them."""
@@ -56,34 +64,51 @@ def outbound_losses(consumer: Consumer) -> Losses:
 
 
 def producer_stats(
-    id_: ProducerId, producer: Producer | None, transport: WebRtcTransport, moment: Moment
+    id_: ProducerId, producer: Producer | None, transport: Transport, moment: Moment
 ) -> ProducerStatsPayload:
     """What there is to say of a producer (None: it is only a transport yet)."""
-    streams = [] if producer is None else sorted(producer.streams.values(), key=lambda stream: stream.encoding)
     return ProducerStatsPayload(
         id=id_,
         at=moment.at,
-        transport=transport_stats(transport, moment),
-        streams=tuple(inbound_stats(producer, stream, transport, moment) for stream in streams if producer is not None),
+        transport=any_transport_stats(transport, moment),
+        streams=() if producer is None else inbound_streams(producer, transport, moment),
     )
+
+
+def inbound_streams(producer: Producer, transport: Transport, moment: Moment) -> tuple[InboundRtpStats, ...]:
+    """The streams of a producer that were heard, in the order of the encodings."""
+    streams = sorted(producer.streams.values(), key=lambda stream: stream.encoding)
+    return tuple(inbound_stats(producer, stream, transport, moment) for stream in streams)
 
 
 def consumer_stats(router: Router, consumer: Consumer, tables: Tables, moment: Moment) -> ConsumerStatsPayload:
-    """What there is to say of a consumer, and of the stream that it is sent."""
+    """What there is to say of a consumer, and of the stream (of the streams, into a pipe) that it is sent."""
     transport = tables.transports[router.consumers[consumer.names.id][2]]
     producer, _, source_id = router.producers[consumer.names.producer_id]
-    streams: list[RtpStats] = [outbound_stats(consumer, moment)]
-    source = producer.source_of(consumer)
-    if source is not None:
-        streams.append(inbound_stats(producer, source, tables.transports[source_id], moment))
+    streams: list[RtpStats] = [outbound_stats(part, moment) for part in consumer.parts]
+    for part in consumer.parts:
+        source = producer.source_of(part)
+        if source is not None:
+            streams.append(inbound_stats(producer, source, tables.transports[source_id], moment))
     return ConsumerStatsPayload(
-        id=consumer.names.id, at=moment.at, transport=transport_stats(transport, moment), streams=tuple(streams)
+        id=consumer.names.id, at=moment.at, transport=any_transport_stats(transport, moment), streams=tuple(streams)
     )
 
 
-def inbound_stats(
-    producer: Producer, stream: InboundStream, transport: WebRtcTransport, moment: Moment
-) -> InboundRtpStats:
+def pipe_stats(router: Router, pipe: PipeTransport, moment: Moment) -> PipeTransportStatsPayload:
+    """What there is to say of one end of a pipe: all streams that come over it, then all that go."""
+    streams: list[RtpStats] = []
+    for producer in pipe.session.producers.values():
+        streams += inbound_streams(producer, pipe, moment)
+    for consumer, session, _ in router.consumers.values():
+        if session is pipe.session:
+            streams += [outbound_stats(part, moment) for part in consumer.parts]
+    return PipeTransportStatsPayload(
+        id=pipe.id, at=moment.at, transport=pipe_transport_stats(pipe, moment), streams=tuple(streams)
+    )
+
+
+def inbound_stats(producer: Producer, stream: InboundStream, transport: Transport, moment: Moment) -> InboundRtpStats:
     """A stream that comes over `transport`."""
     before, repaired, lost = inbound_losses(stream)
     encoding = producer.terms.rtp_parameters.encodings[stream.encoding]

@@ -8,13 +8,56 @@ from labsfu.core.drops import Drops
 from labsfu.core.forwarding.router import Router
 from labsfu.core.stats.moment import Moment
 from labsfu.core.tables import Tables
+from labsfu.core.transport.base import Transport
+from labsfu.core.transport.pipe import PipeTransport
 from labsfu.core.transport.webrtc import WebRtcTransport
 from labsfu.wire.base import ABSENT, Absent
-from labsfu.wire.stats import RouterStatsPayload, RouterTotals, TransportStats, TransportTuple
+from labsfu.wire.stats import (
+    AnyTransportStats,
+    PipeTransportStats,
+    RouterStatsPayload,
+    RouterTotals,
+    TransportStats,
+    TransportTuple,
+)
+
+
+def any_transport_stats(transport: Transport, moment: Moment) -> AnyTransportStats:
+    """What there is to say of a transport, whichever it is."""
+    if isinstance(transport, PipeTransport):
+        return pipe_transport_stats(transport, moment)
+    assert isinstance(transport, WebRtcTransport)  # there are these two
+    return transport_stats(transport, moment)
+
+
+def pipe_transport_stats(pipe: PipeTransport, moment: Moment) -> PipeTransportStats:
+    """What there is to say of a pipe transport."""
+    counts = pipe.byte_counts()
+    rates = pipe.rates.rates(moment.now, *counts)
+    return PipeTransportStats(
+        transport_id=pipe.id,
+        timestamp=moment.at,
+        addresses=pipe.addresses,
+        srtp=pipe.srtp,
+        rtx=pipe.rtx,
+        bytes_received=counts[0],
+        recv_bitrate=rates[0],
+        bytes_sent=counts[1],
+        send_bitrate=rates[1],
+        rtp_bytes_received=counts[2],
+        rtp_recv_bitrate=rates[2],
+        rtp_bytes_sent=counts[3],
+        rtp_send_bitrate=rates[3],
+        rtx_bytes_received=counts[4],
+        rtx_recv_bitrate=rates[4],
+        rtx_bytes_sent=counts[5],
+        rtx_send_bitrate=rates[5],
+        drops=pipe.drops.snapshot(),
+    )
 
 
 def transport_stats(transport: WebRtcTransport, moment: Moment) -> TransportStats:
-    """What there is to say of a transport."""
+    """What there is to say of a WebRTC transport."""
     counts = transport.byte_counts()
     rates = transport.rates.rates(moment.now, *counts)
     loss = transport.session.fraction_lost
@@ -62,7 +105,8 @@ def router_stats(router: Router, tables: Tables, moment: Moment) -> RouterStatsP
     for dropped in (router.drops, *(t.drops for t in transports), *(p.drops for p, *_ in producers)):
         drops.add(dropped)
     for consumer, *_ in consumers:
-        drops.add(consumer.drops)
+        for part in consumer.parts:
+            drops.add(part.drops)
     received, sent = router.rates.rates(moment.now, total.bytes_received, total.bytes_sent)
     return RouterStatsPayload(
         router_id=router.id,
@@ -76,5 +120,5 @@ def router_stats(router: Router, tables: Tables, moment: Moment) -> RouterStatsP
             send_bitrate=sent,
             drops=drops.snapshot(),
         ),
-        transports=tuple(transport_stats(transport, moment) for transport in transports),
+        transports=tuple(any_transport_stats(transport, moment) for transport in transports),
     )

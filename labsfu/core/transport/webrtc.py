@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from labsfu.core.drop_reports import DropReports
-from labsfu.core.drops import Drops
-from labsfu.core.dtls.certificate import FINGERPRINT_ALGORITHMS, DtlsCertificate
+from labsfu.core.dtls.certificate import FINGERPRINT_ALGORITHMS
 from labsfu.core.dtls.endpoint import DtlsEndpoint
 from labsfu.core.dtls.state import DtlsRole as EndpointRole
-from labsfu.core.entropy import Entropy
-from labsfu.core.forwarding.rate_window import TRANSPORT_SPAN, RateWindow
 from labsfu.core.forwarding.session import MediaSession
 from labsfu.core.ice.lite import IceCredentials, IceLiteAgent
-from labsfu.core.outputs import Address, SocketId, Transmit
+from labsfu.core.outputs import Address, SocketId
 from labsfu.core.srtp.buffer import SrtpBuffer
-from labsfu.core.srtp.profiles import PROFILES
-from labsfu.core.srtp.session import ProtectError, SrtpReceiver, SrtpSender
-from labsfu.core.token_bucket import TokenBucket
+from labsfu.core.transport.base import Transport
+from labsfu.core.transport.surroundings import Surroundings
 from labsfu.errors import Conflict, InvalidValue, Malformed
-from labsfu.wire.events import DtlsStateChanged, EngineEvent, IceStateChanged
+from labsfu.wire.events import DtlsStateChanged, IceStateChanged
 from labsfu.wire.ids import RouterId, TransportId
 from labsfu.wire.transport import (
     DtlsFingerprint,
@@ -37,100 +31,30 @@ UFRAG_LENGTH = 32
 PASSWORD_LENGTH = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the transports of one engine share; owned by the engine."""
-
-    entropy: Entropy
-    unix_offset: float
-    certificate: DtlsCertificate
-    transmit: Transmit
-    emit: Callable[[EngineEvent], None]
-    came_up: Callable[[float], None]
-    drops: Drops
-    drop_reports: DropReports
-    refusals: TokenBucket
-    outbox: SrtpBuffer
-    candidates: tuple[IceCandidate, ...]
-
-
-class WebRtcTransport:
+class WebRtcTransport(Transport):
     """The way to one WebRTC peer.
 
-    Given: ids, surroundings, the media session's maker. Owned: the three gates and their states, the traffic counts.
+    Given: as `Transport`. Owned: the three gates and their states.
     `up` is derived: ICE has a path, DTLS is done and its fingerprint is the one that `connect` gave.
-
-    `packets_*` and `bytes_*` count datagrams on the wire, `control_*` those of them that are no RTP; `rtp_bytes_*`
-    count RTP packets before encryption, those sent again among them, which `resent_bytes` counts too. `rates` is the
-    window of `byte_counts`.
     """
 
-    __slots__ = (
-        "_around",
-        "_dtls",
-        "_dtls_state",
-        "_ice",
-        "_ice_state",
-        "_remote",
-        "_remote_parameters",
-        "_socket",
-        "_srtp_in",
-        "_srtp_out",
-        "_srtp_tag",
-        "addresses",
-        "bytes_received",
-        "bytes_sent",
-        "control_bytes_sent",
-        "control_packets_sent",
-        "drops",
-        "id",
-        "outbox",
-        "packets_received",
-        "packets_sent",
-        "rates",
-        "resent_bytes",
-        "router_id",
-        "rtp_bytes_received",
-        "session",
-        "transport_sequence",
-        "up",
-    )
+    __slots__ = ("_dtls", "_dtls_state", "_ice", "_ice_state", "_remote_parameters", "addresses")
 
     def __init__(
         self,
         id_: TransportId,
         router_id: RouterId,
         around: Surroundings,
-        make_session: Callable[[WebRtcTransport], MediaSession],
+        make_session: Callable[[Transport], MediaSession],
     ) -> None:
-        self.id = id_
-        self.router_id = router_id
         self._around = around
         self._ice = IceLiteAgent(self._new_credentials())
         self._dtls = DtlsEndpoint(around.certificate)
         self._ice_state = IceState.NEW
         self._dtls_state = DtlsState.NEW
         self._remote_parameters: DtlsParameters | None = None
-        self._srtp_in: SrtpReceiver | None = None
-        self._srtp_out: SrtpSender | None = None
-        self._srtp_tag = 0
-        self._socket: SocketId = 0
-        self._remote: Address = ("", 0)
         self.addresses: dict[Address, SocketId] = {}
-        self.outbox = around.outbox.data
-        self.up = False
-        self.transport_sequence = 0
-        self.drops = Drops()
-        self.packets_received = 0
-        self.bytes_received = 0
-        self.rtp_bytes_received = 0
-        self.packets_sent = 0
-        self.bytes_sent = 0
-        self.control_packets_sent = 0
-        self.control_bytes_sent = 0
-        self.resent_bytes = 0
-        self.rates = RateWindow(TRANSPORT_SPAN)
-        self.session = make_session(self)
+        super().__init__(id_, router_id, around, make_session)
 
     def _new_credentials(self) -> IceCredentials:
         entropy = self._around.entropy
@@ -166,28 +90,6 @@ class WebRtcTransport:
             return None
         candidates = self._around.candidates  # one for each socket, in their order
         return candidates[min(self._socket, len(candidates) - 1)], remote
-
-    @property
-    def forwarded(self) -> int:
-        """RTP packets sent."""
-        return self.packets_sent - self.control_packets_sent
-
-    @property
-    def rtp_bytes_sent(self) -> int:
-        """Bytes of the RTP packets sent, before encryption: SRTP adds its tag to each, and nothing else."""
-        return self.bytes_sent - self.control_bytes_sent - self._srtp_tag * self.forwarded
-
-    def byte_counts(self) -> tuple[int, int, int, int, int, int]:
-        """Received, sent; RTP received, sent; RTX received, sent (or sent again as it was). RTP is without RTX."""
-        rtx_in, again_out = self.session.rtx_bytes_received, self.resent_bytes
-        return (
-            self.bytes_received,
-            self.bytes_sent,
-            self.rtp_bytes_received - rtx_in,
-            self.rtp_bytes_sent - again_out,
-            rtx_in,
-            again_out,
-        )
 
     def options(self) -> TransportOptions:
         """What the client needs to make its end."""
@@ -304,61 +206,6 @@ class WebRtcTransport:
         length = self._srtp_in.unprotect_rtcp(inbox, length)
         self.session.receive_rtcp(bytes(inbox.view[:length]), now)
 
-    # ---------------------------------------------------------------- packets out (Link)
-
-    def send_rtp(self, length: int) -> bool:
-        """Encrypt and send the RTP packet in `outbox[:length]`; False if that cannot be."""
-        around = self._around
-        gate = self._srtp_out
-        if gate is None:
-            return False
-        try:
-            length = gate.protect_rtp(around.outbox, length)
-        except ProtectError as error:
-            self.drops.count(error.reason)
-            return False
-        self.packets_sent += 1
-        self.bytes_sent += length
-        around.transmit(self._socket, self.outbox, length, self._remote)
-        return True
-
-    def send_rtcp(self, packet: bytes) -> None:
-        """Encrypt and send a compound RTCP packet."""
-        around = self._around
-        if self._srtp_out is None:
-            return
-        if len(packet) > around.outbox.limit:
-            self.drops.count("srtcp-too-long")
-            return
-        try:
-            length = self._srtp_out.protect_rtcp(around.outbox, around.outbox.load(packet))
-        except ProtectError as error:
-            self.drops.count(error.reason)
-            return
-        self._count_control(length)
-        around.transmit(self._socket, self.outbox, length, self._remote)
-
-    def _count_control(self, length: int) -> None:
-        self.packets_sent += 1
-        self.bytes_sent += length
-        self.control_packets_sent += 1
-        self.control_bytes_sent += length
-
-    def hold(self, ssrc: int) -> None:
-        """Keep the keys' state of a stream that we receive."""
-        if self._srtp_in is not None:
-            self._srtp_in.hold(ssrc)
-
-    def release(self, ssrc: int) -> None:
-        """It need not be kept any more."""
-        if self._srtp_in is not None:
-            self._srtp_in.release(ssrc)
-
-    def forget_sent(self, ssrc: int) -> None:
-        """Nothing is sent with this SSRC any more."""
-        if self._srtp_out is not None:
-            self._srtp_out.remove_stream(ssrc)
-
     # ---------------------------------------------------------------- time
 
     def tick(self, now: float) -> None:
@@ -412,26 +259,17 @@ class WebRtcTransport:
         ice_state = self._ice.state
         if ice_state is not self._ice_state:
             self._ice_state = ice_state
-            host, port = self._remote[:2]
-            remote = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             self._around.emit(
-                IceStateChanged(router_id=self.router_id, transport_id=self.id, state=ice_state, remote=remote)
+                IceStateChanged(router_id=self.router_id, transport_id=self.id, state=ice_state, remote=self.remote)
             )
         dtls_state = self._checked_dtls_state()
         if dtls_state is not self._dtls_state:
             self._dtls_state = dtls_state
             if dtls_state is DtlsState.CONNECTED:
                 material = self._dtls.srtp_material()
-                self._srtp_in = SrtpReceiver(material.profile, material.remote_key_salt)
-                self._srtp_out = SrtpSender(material.profile, material.local_key_salt)
-                self._srtp_tag = PROFILES[material.profile].tag
+                self._take_keys(material.profile, material.local_key_salt, material.remote_key_salt)
             self._around.emit(DtlsStateChanged(router_id=self.router_id, transport_id=self.id, state=dtls_state))
-        up = selected is not None and dtls_state is DtlsState.CONNECTED
-        if up is not self.up:
-            self.up = up
-            if up:
-                self._around.came_up(now)
-            self.session.link_changed(now)
+        self._set_up(selected is not None and dtls_state is DtlsState.CONNECTED, now)
 
     def _checked_dtls_state(self) -> DtlsState:
         """The endpoint's state, where `connected` waits for the fingerprint and `failed` follows from a wrong one."""

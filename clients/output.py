@@ -1,4 +1,4 @@
-"""Where a bot's words go: what it measured to stdout, what happened to stderr."""
+"""Where the words of a command go: what was asked for to stdout, what happened to stderr."""
 
 from __future__ import annotations
 
