@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from clients.api import ApiClient
-from clients.cascade.state import Pipe, Sending, Snapshot, Stream
+from clients.cascade.state import Pipe, Sending, Shown, Snapshot, Stream
 from clients.cascade.tags import read_tag
 from clients.errors import Refused
 from labsfu.wire.base import ABSENT
@@ -46,6 +46,7 @@ async def read_snapshot(api: ApiClient, room_id: RoomId) -> tuple[Snapshot, str]
         exists=True,
         routers=room.router_ids,
         participants={participant.id: participant.remote for participant in room.participants},
+        shown={one.id: Shown(one.display_name, one.share_screen) for one in room.participants},
         streams=tuple(streams),
         sendings=tuple(sendings),
         pipes=tuple(pipes),

@@ -89,6 +89,14 @@ class Pipe:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """How people see a participant."""
+
+    name: str
+    share_screen: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """All of it at one moment.
 
@@ -99,6 +107,7 @@ class Snapshot:
         capabilities: what the routers of the server can take.
         exists: whether the room does.
         participants: of the room, and whether each is remote.
+        shown: how they are shown.
     """
 
     server_id: str
@@ -108,6 +117,7 @@ class Snapshot:
     exists: bool = False
     routers: tuple[RouterId, ...] = ()
     participants: dict[ParticipantId, bool] = field(default_factory=dict)
+    shown: dict[ParticipantId, Shown] = field(default_factory=dict)
     streams: tuple[Stream, ...] = ()
     sendings: tuple[Sending, ...] = ()
     pipes: tuple[Pipe, ...] = ()
@@ -136,6 +146,7 @@ class Side:
         self.stale = True
         self.routers: tuple[RouterId, ...] = ()
         self.participants: dict[ParticipantId, bool] = {}
+        self.shown: dict[ParticipantId, Shown] = {}
         self.streams: dict[Place, Stream] = {}
         self.sendings: dict[ConsumerId, Sending] = {}
         self.pipes: dict[TransportId, Pipe] = {}
@@ -156,7 +167,7 @@ class Side:
         self.server_id, self.capabilities = snapshot.server_id, snapshot.capabilities
         self._since, self._until, self._seq = snapshot.since, snapshot.until, seq
         self.exists, self.routers = snapshot.exists, snapshot.routers
-        self.participants = dict(snapshot.participants)
+        self.participants, self.shown = dict(snapshot.participants), dict(snapshot.shown)
         self.pipes = {pipe.id: pipe for pipe in snapshot.pipes}
         self.inner = inner_pipes(snapshot.pipes)
         self.sendings = {sending.id: sending for sending in snapshot.sendings}
@@ -185,7 +196,8 @@ class Side:
     def forget(self) -> None:
         """There is no room, or nothing is known of it."""
         self.exists, self.routers = False, ()
-        self.participants, self.streams, self.sendings, self.pipes = {}, {}, {}, {}
+        self.participants, self.shown = {}, {}
+        self.streams, self.sendings, self.pipes = {}, {}, {}
 
     def copies_over(self, pipe: TransportId) -> list[Stream]:
         """What comes over a pipe."""
@@ -207,8 +219,10 @@ class Side:
                 self.forget()
             case events.ParticipantMade():
                 self.participants[event.participant_id] = event.remote
+                self.shown[event.participant_id] = Shown(event.display_name, event.share_screen)
             case events.ParticipantLeft():
                 self.participants.pop(event.participant_id, None)
+                self.shown.pop(event.participant_id, None)
             case _:
                 pass
 

@@ -133,8 +133,10 @@ class Workman:
         near, far = self._apis[action.source], self._apis[destination]
         side = self._sides[destination]
         stream = action.stream
+        shown = self._sides[action.source].shown.get(stream.participant_id)
         tag = write_tag(action.tag)
-        wants = CreatePipeConsumerForProducerPayload(rtp_capabilities=side.capabilities, app_data=tag)
+        # paused until there is a producer at the other end: else the first key frame would be nobody's there
+        wants = CreatePipeConsumerForProducerPayload(rtp_capabilities=side.capabilities, paused=True, app_data=tag)
         consumer = await near.pipe_consume(action.near.router_id, action.near.id, stream.id, wants)
         place = action.far.router_id, stream.id
         side.expected[place] = Stream(
@@ -144,10 +146,13 @@ class Workman:
             kind=consumer.kind,
             rtp_parameters=consumer.rtp_parameters,
             paused=consumer.producer_paused,
+            display_name=ABSENT if shown is None else shown.name,
+            share_screen=shown is not None and shown.share_screen,
             app_data=tag,
         )
         try:
             await far.pipe_produce(action.far.router_id, action.far.id, stream.id, action.participant_id, body)
+            await near.resume_consumer(action.near.router_id, consumer.id)
         except BaseException:
             side.expected.pop(place, None)
             with suppress(ClientError):

@@ -5,14 +5,13 @@ from __future__ import annotations
 from labsfu.errors import CommandError, Conflict, NotFound
 from labsfu.rooms.closing import Closing
 from labsfu.rooms.directory import Directory
-from labsfu.rooms.notices import Notices, producer_added
+from labsfu.rooms.notices import Notices, producer_added, screen_started
 from labsfu.rooms.participant import Participant, Producer
 from labsfu.rooms.room import Room
 from labsfu.rooms.speaking import follow_speaker
 from labsfu.rooms.wishes import Flow, ask, ask_to_close
 from labsfu.wire import commands, events
 from labsfu.wire import socket as wire
-from labsfu.wire.ids import ParticipantId
 from labsfu.wire.payloads import ParticipantType
 from labsfu.wire.pipe import PipeProducerPayload
 
@@ -60,7 +59,7 @@ class RemotePeople:
                 yield from ask_to_close([close])
                 raise
             news = self._directory.unadopted.heard(name)
-        owner = room.participants.get(command.participant_id) or self._welcome(room, command.participant_id)
+        owner = room.participants.get(command.participant_id) or self._welcome(room, command)
         producer = Producer(made.id, owner, command.router_id, command.kind, made.paused, news=news)
         self._directory.adopt(producer)
         self._notices.tell_others(owner, producer_added(producer))
@@ -76,11 +75,12 @@ class RemotePeople:
             detail = f"room '{room.id}' has a producer '{command.producer_id}' already"
             raise Conflict(detail, slug="producer-exists")
 
-    def _welcome(self, room: Room, participant_id: ParticipantId) -> Participant:
+    def _welcome(self, room: Room, command: commands.ProduceFromPipe) -> Participant:
         created_at = self._epoch_at_zero + int(self._directory.now * 1000)
-        name = str(participant_id)
+        participant_id, screen = command.participant_id, command.share_screen
+        name = command.display_name if isinstance(command.display_name, str) else str(participant_id)
         participant = Participant(
-            room, participant_id, ParticipantType.HOST, name, False, created_at, remote=True, announced=True
+            room, participant_id, ParticipantType.HOST, name, screen, created_at, remote=True, announced=True
         )
         room.participants[participant_id] = participant
         self._directory.empty.stop(room)
@@ -89,10 +89,12 @@ class RemotePeople:
             participant_id=participant_id,
             type=participant.type,
             display_name=name,
-            share_screen=False,
+            share_screen=screen,
             remote=True,
         )
         self._notices.publish(made)
         self._notices.publish(events.ParticipantJoined(room_id=room.id, participant_id=participant_id))
         self._notices.tell_others(participant, wire.ParticipantJoined(participant=participant.payload()))
+        if screen:
+            self._notices.tell_others(participant, screen_started(participant))
         return participant

@@ -328,11 +328,16 @@ class ConsumeForPipe(RouterCommand):
 
 
 class ProduceFromPipe(RouterCommand):
-    """Make a producer of what comes over a pipe, with the id that it has at its origin. Answers PipeProduced."""
+    """Make a producer of what comes over a pipe, with the id that it has at its origin. Answers PipeProduced.
+
+    How its participant is shown concerns rooms, not the engine.
+    """
 
     transport_id: TransportId
     producer_id: ProducerId
     participant_id: ParticipantId
+    display_name: str | Absent = ABSENT
+    share_screen: bool = False
     kind: MediaKind
     rtp_parameters: RtpParameters
     paused: bool = False

@@ -58,11 +58,16 @@ class CreatePipeConsumerForProducerPayload(Wire):
 
 
 class CreateRemoteProducerOnPipeTransportPayload(Wire):
-    """What comes over a pipe: `rtp_parameters` are those of the pipe consumer at the other end."""
+    """What comes over a pipe: `rtp_parameters` are those of the pipe consumer at the other end.
+
+    On a router of a room its participant is shown there as `display_name` (absent: as its id), and as a shared screen.
+    """
 
     kind: MediaKind
     rtp_parameters: RtpParameters
     paused: bool = False
+    display_name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | Absent = ABSENT
+    share_screen: bool = False
     app_data: JsonObject | Absent = ABSENT
 
 

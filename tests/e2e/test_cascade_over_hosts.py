@@ -21,7 +21,7 @@ from clients.participant import LabClient
 from clients.server import ServerProcess
 from clients.subscriber import RemoteTrack
 from clients.synthetic.ends import SyntheticReception
-from labsfu.wire.ids import ProducerId
+from labsfu.wire.ids import ParticipantId, ProducerId
 from labsfu.wire.payloads import RoomType
 from labsfu.wire.rtp import MediaKind
 from labsfu.wire.socket import ProducerPaused
@@ -150,7 +150,10 @@ class Chain:
         self.camera = ProducerId("")
 
     def _person(self, name: str, host: str, *, synthetic: bool = False) -> LabClient:
-        return LabClient(url(self.net, host, HERE), room=ROOM, name=name, token=TOKEN, synthetic=synthetic)
+        shown = name.title()
+        return LabClient(
+            url(self.net, host, HERE), room=ROOM, name=shown, participant_id=name, token=TOKEN, synthetic=synthetic
+        )
 
     async def start(self) -> None:
         """Servers and cascades, which wait for them, and everybody comes."""
@@ -219,6 +222,8 @@ async def test_a_person_is_seen_and_heard_two_hosts_away_whatever_happens_in_bet
     async with chain() as made:
         await made.carl.sees_more()
         await until(lambda: made.carl.tones.hearing == {tone_number(1)})
+        ada = made.carl.client.participants[ParticipantId("ada")]
+        assert (ada.remote, ada.display_name) == (True, "Ada")
         await made.pause(made.carl)
         await made.resume(made.carl)
         await crash_and_start_again(made)

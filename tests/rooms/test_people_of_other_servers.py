@@ -78,6 +78,18 @@ def test_one_who_is_piped_in_is_there_as_a_remote_one(cascade: Cascade) -> None:
     assert [(event.participant_id, event.remote) for event in made] == [("ann", False), (ZOE, True)]
 
 
+def test_one_who_is_piped_in_is_shown_by_name_and_as_a_screen(cascade: Cascade) -> None:
+    cascade.world.hush()
+    command = msgspec.structs.replace(cascade.asking().command, display_name="Zoë (B)", share_screen=True)
+    cascade.world.start(cascade.world.rooms.produce_from_pipe(command)).finish()
+    assert cascade.world.names(cascade.ann) == ["ParticipantJoined", "ShareScreenStarted", "ProducerAdded"]
+    shown = cascade.world.rooms.participant(ROOM, ZOE)
+    assert (shown.display_name, shown.share_screen) == ("Zoë (B)", True)
+    cascade.world.hush()
+    cascade.close(VOICE)
+    assert cascade.world.names(cascade.ann) == ["ProducerRemoved", "ShareScreenStopped", "ParticipantLeft"]
+
+
 def test_a_second_producer_is_of_the_same_person(cascade: Cascade) -> None:
     cascade.bring(VOICE)
     cascade.world.hush()

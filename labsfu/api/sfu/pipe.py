@@ -139,6 +139,8 @@ async def create_remote_producer_on_pipe_transport_handler(
         kind=body.kind,
         rtp_parameters=body.rtp_parameters,
         paused=body.paused,
+        display_name=body.display_name,
+        share_screen=body.share_screen,
         app_data=check_app_data(body.app_data),
     )
     producer = await api.rooms.run(api.rooms.rooms.produce_from_pipe(command))
