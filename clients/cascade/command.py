@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import traceback
 
 from clients.cascade.cascade import Cascade
 from clients.cascade.news import News
 from clients.cascade.options import Options, Words, read_options
-from clients.errors import ClientError, Refused, ServerFailed, UnusableFile
+from clients.errors import ClientError, Refused, ServerFailed
 from clients.exit_code import ExitCode
-from clients.output import OutputClosed, clock_time, give_up, measured, printable
+from clients.output import OutputClosed, clock_time, measured, printable
 from clients.trust import hint_of
-from labsfu.errors import InvalidValue
+from clients.until_asked import Reason, run_until_asked, when_asked_to_end
 from labsfu.wire.base import to_json
 
 _UNAUTHORIZED = 401
@@ -21,33 +20,14 @@ _UNAUTHORIZED = 401
 
 def run_cascade(words: Words) -> ExitCode:
     """Join a room of two servers until asked to end; why it ends else is said in one line on stderr."""
-    try:
-        asyncio.run(_run(read_options(words)))
-    except (InvalidValue, UnusableFile) as error:
-        return _end(str(error), ExitCode.USAGE)
-    except OutputClosed:
-        return ExitCode.ASKED
-    except KeyboardInterrupt:
-        return _end("interrupted", ExitCode.INTERRUPTED)
-    except Exception as error:
-        return _end(*_told(error))
-    return ExitCode.ASKED
+    return run_until_asked(lambda: _run(read_options(words)), _told)
 
 
 async def _run(options: Options) -> None:
     asked = asyncio.Event()
     output = _Output(json=options.json, closed=asked)
     staying = asyncio.create_task(_stay(options, output, asked), name="cascade")
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        # the next one ends the process at once
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-        asked.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
+    when_asked_to_end(asked.set)
     asking = asyncio.create_task(asked.wait(), name="cascade waits to be asked to end")
     await asyncio.wait((staying, asking), return_when=asyncio.FIRST_COMPLETED)
     if not output.joined:
@@ -106,7 +86,7 @@ class _Output:
             self._closed.set()
 
 
-def _told(error: BaseException) -> tuple[str, ExitCode]:
+def _told(error: BaseException) -> Reason:
     """Why it ends and what with; an error of the cascade itself with its traceback."""
     match error:
         case BaseExceptionGroup() if error.exceptions:
@@ -121,8 +101,3 @@ def _told(error: BaseException) -> tuple[str, ExitCode]:
         case _:
             text = "the cascade broke\n" + "".join(traceback.format_exception(error)).rstrip("\n")
             return text, ExitCode.CLIENT_ERROR
-
-
-def _end(reason: str, code: ExitCode) -> ExitCode:
-    give_up(reason)
-    return code

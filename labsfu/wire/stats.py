@@ -57,8 +57,8 @@ class TransportTuple(Wire):
     protocol: Literal["udp", "tcp"]
 
 
-class TransportStats(Wire, tag_field="type", tag="webrtc-transport"):
-    """A WebRTC transport.
+class _AnyTransport(Wire, tag_field="type", tag=True):
+    """What all transports have.
 
     `bytes_*` and `*_bitrate` count datagrams on the wire; `rtp_*` and `rtx_*` RTP packets before encryption, `rtx_*`
     also what was sent again as it was.
@@ -66,47 +66,37 @@ class TransportStats(Wire, tag_field="type", tag="webrtc-transport"):
 
     transport_id: TransportId
     timestamp: int
+    bytes_received: int
+    recv_bitrate: int
+    bytes_sent: int
+    send_bitrate: int
+    rtp_bytes_received: int
+    rtp_recv_bitrate: int
+    rtp_bytes_sent: int
+    rtp_send_bitrate: int
+    rtx_bytes_received: int
+    rtx_recv_bitrate: int
+    rtx_bytes_sent: int
+    rtx_send_bitrate: int
+    drops: tuple[DropCount, ...]
+
+
+class TransportStats(_AnyTransport, tag="webrtc-transport"):
+    """A WebRTC transport."""
+
     ice_role: Literal["controlled"]
     ice_state: IceState
     ice_selected_tuple: TransportTuple | Absent = ABSENT
     dtls_state: DtlsState
-    bytes_received: int
-    recv_bitrate: int
-    bytes_sent: int
-    send_bitrate: int
-    rtp_bytes_received: int
-    rtp_recv_bitrate: int
-    rtp_bytes_sent: int
-    rtp_send_bitrate: int
-    rtx_bytes_received: int
-    rtx_recv_bitrate: int
-    rtx_bytes_sent: int
-    rtx_send_bitrate: int
     rtp_packet_loss_received: float | Absent = ABSENT
-    drops: tuple[DropCount, ...]
 
 
-class PipeTransportStats(Wire, tag_field="type", tag="pipe-transport"):
-    """One end of a pipe; numbers as of a WebRTC transport. `addresses` is `tuple` on the wire."""
+class PipeTransportStats(_AnyTransport, tag="pipe-transport"):
+    """One end of a pipe. `addresses` is `tuple` on the wire."""
 
-    transport_id: TransportId
-    timestamp: int
     addresses: PipeTuple = msgspec.field(name="tuple")
     srtp: bool
     rtx: bool
-    bytes_received: int
-    recv_bitrate: int
-    bytes_sent: int
-    send_bitrate: int
-    rtp_bytes_received: int
-    rtp_recv_bitrate: int
-    rtp_bytes_sent: int
-    rtp_send_bitrate: int
-    rtx_bytes_received: int
-    rtx_recv_bitrate: int
-    rtx_bytes_sent: int
-    rtx_send_bitrate: int
-    drops: tuple[DropCount, ...]
 
 
 AnyTransportStats: TypeAlias = TransportStats | PipeTransportStats

@@ -80,7 +80,9 @@ def test_one_who_is_piped_in_is_there_as_a_remote_one(cascade: Cascade) -> None:
 
 def test_one_who_is_piped_in_is_shown_by_name_and_as_a_screen(cascade: Cascade) -> None:
     cascade.world.hush()
-    command = msgspec.structs.replace(cascade.asking().command, display_name="Zoë (B)", share_screen=True)
+    plain = cascade.asking().command
+    assert isinstance(plain, commands.ProduceFromPipe)
+    command = msgspec.structs.replace(plain, display_name="Zoë (B)", share_screen=True)
     cascade.world.start(cascade.world.rooms.produce_from_pipe(command)).finish()
     assert cascade.world.names(cascade.ann) == ["ParticipantJoined", "ShareScreenStarted", "ProducerAdded"]
     shown = cascade.world.rooms.participant(ROOM, ZOE)

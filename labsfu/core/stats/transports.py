@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from typing import TypedDict
 
 from labsfu.core.drops import Drops
 from labsfu.core.forwarding.router import Router
@@ -12,14 +13,58 @@ from labsfu.core.transport.base import Transport
 from labsfu.core.transport.pipe import PipeTransport
 from labsfu.core.transport.webrtc import WebRtcTransport
 from labsfu.wire.base import ABSENT, Absent
+from labsfu.wire.ids import TransportId
 from labsfu.wire.stats import (
     AnyTransportStats,
+    DropCount,
     PipeTransportStats,
     RouterStatsPayload,
     RouterTotals,
     TransportStats,
     TransportTuple,
 )
+
+
+class _Common(TypedDict):
+    """What the stats of all transports have."""
+
+    transport_id: TransportId
+    timestamp: int
+    bytes_received: int
+    recv_bitrate: int
+    bytes_sent: int
+    send_bitrate: int
+    rtp_bytes_received: int
+    rtp_recv_bitrate: int
+    rtp_bytes_sent: int
+    rtp_send_bitrate: int
+    rtx_bytes_received: int
+    rtx_recv_bitrate: int
+    rtx_bytes_sent: int
+    rtx_send_bitrate: int
+    drops: tuple[DropCount, ...]
+
+
+def _common(transport: Transport, moment: Moment) -> _Common:
+    counts = transport.byte_counts()
+    rates = transport.rates.rates(moment.now, *counts)
+    return {
+        "transport_id": transport.id,
+        "timestamp": moment.at,
+        "bytes_received": counts[0],
+        "recv_bitrate": rates[0],
+        "bytes_sent": counts[1],
+        "send_bitrate": rates[1],
+        "rtp_bytes_received": counts[2],
+        "rtp_recv_bitrate": rates[2],
+        "rtp_bytes_sent": counts[3],
+        "rtp_send_bitrate": rates[3],
+        "rtx_bytes_received": counts[4],
+        "rtx_recv_bitrate": rates[4],
+        "rtx_bytes_sent": counts[5],
+        "rtx_send_bitrate": rates[5],
+        "drops": transport.drops.snapshot(),
+    }
 
 
 def any_transport_stats(transport: Transport, moment: Moment) -> AnyTransportStats:
@@ -32,56 +77,24 @@ def any_transport_stats(transport: Transport, moment: Moment) -> AnyTransportSta
 
 def pipe_transport_stats(pipe: PipeTransport, moment: Moment) -> PipeTransportStats:
     """What there is to say of a pipe transport."""
-    counts = pipe.byte_counts()
-    rates = pipe.rates.rates(moment.now, *counts)
     return PipeTransportStats(
-        transport_id=pipe.id,
-        timestamp=moment.at,
+        **_common(pipe, moment),
         addresses=pipe.addresses,
         srtp=pipe.srtp,
         rtx=pipe.rtx,
-        bytes_received=counts[0],
-        recv_bitrate=rates[0],
-        bytes_sent=counts[1],
-        send_bitrate=rates[1],
-        rtp_bytes_received=counts[2],
-        rtp_recv_bitrate=rates[2],
-        rtp_bytes_sent=counts[3],
-        rtp_send_bitrate=rates[3],
-        rtx_bytes_received=counts[4],
-        rtx_recv_bitrate=rates[4],
-        rtx_bytes_sent=counts[5],
-        rtx_send_bitrate=rates[5],
-        drops=pipe.drops.snapshot(),
     )
 
 
 def transport_stats(transport: WebRtcTransport, moment: Moment) -> TransportStats:
     """What there is to say of a WebRTC transport."""
-    counts = transport.byte_counts()
-    rates = transport.rates.rates(moment.now, *counts)
     loss = transport.session.fraction_lost
     return TransportStats(
-        transport_id=transport.id,
-        timestamp=moment.at,
+        **_common(transport, moment),
         ice_role="controlled",
         ice_state=transport.ice_state,
         ice_selected_tuple=_selected_tuple(transport),
         dtls_state=transport.dtls_state,
-        bytes_received=counts[0],
-        recv_bitrate=rates[0],
-        bytes_sent=counts[1],
-        send_bitrate=rates[1],
-        rtp_bytes_received=counts[2],
-        rtp_recv_bitrate=rates[2],
-        rtp_bytes_sent=counts[3],
-        rtp_send_bitrate=rates[3],
-        rtx_bytes_received=counts[4],
-        rtx_recv_bitrate=rates[4],
-        rtx_bytes_sent=counts[5],
-        rtx_send_bitrate=rates[5],
         rtp_packet_loss_received=ABSENT if loss is None else loss,
-        drops=transport.drops.snapshot(),
     )
 
 
