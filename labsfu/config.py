@@ -39,6 +39,7 @@ _COUNTS = (
     "max_consumers_per_participant",
     "max_routers",
     "max_transports",
+    "max_streams_per_pipe",
     "max_watchers",
     "max_connections",
 )
@@ -100,6 +101,7 @@ class Config:
         max_consumers_per_participant: consumers of one participant on one router at one time.
         max_routers: routers at one time, those of rooms too.
         max_transports: transports at one time: two of each participant, one of each producer and consumer over HTTP.
+        max_streams_per_pipe: producers and consumers of one pipe transport at one time.
         max_watchers: watchers of the event feed at one time.
         max_connections: TCP connections at one time.
         max_requests_per_second: of one client address, socket handshakes too; 0: any number; None: see `request_rate`.
@@ -132,6 +134,7 @@ class Config:
     max_consumers_per_participant: int = 1000
     max_routers: int = 2000
     max_transports: int = 25_000
+    max_streams_per_pipe: int = 4000
     max_watchers: int = 100
     max_connections: int = 12_000
     max_requests_per_second: float | None = None

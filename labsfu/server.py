@@ -260,7 +260,12 @@ def limits_of(config: Config) -> Limits:
 
 def holding_limits_of(config: Config) -> HoldingLimits:
     """The limits on what the engine holds."""
-    return HoldingLimits(config.max_routers, config.max_transports, config.max_consumers_per_participant)
+    return HoldingLimits(
+        config.max_routers,
+        config.max_transports,
+        config.max_consumers_per_participant,
+        config.max_streams_per_pipe,
+    )
 
 
 def _media_codecs(config: Config) -> tuple[RtpCodecCapability, ...]:

@@ -7,6 +7,7 @@ sends. Transport and media live and die together.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -27,6 +28,8 @@ from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RouterId, Tra
 from labsfu.wire.rtp import ConsumerLayers, MediaKind, RtpEncodingParameters, RtpParameters
 from labsfu.wire.sfu import ConsumerPayload, EncodingUpdate, ProducerPayload
 from labsfu.wire.transport import DtlsParameters
+
+Kind: TypeAlias = Literal["producer", "consumer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ class Standalone:
         self._entropy = entropy
         # By router and id: an id is there once more in each router that its producer is piped to.
         self._pending: dict[tuple[RouterId, ProducerId], PendingProducer] = {}
-        self._own: dict[tuple[RouterId, ProducerId | ConsumerId], TransportId] = {}
+        # A producer that comes over a pipe has whatever id its maker chose, be it that of a consumer.
+        self._own: dict[tuple[RouterId, Kind, ProducerId | ConsumerId], TransportId] = {}
 
     def pending_of(self, router: Router) -> list[PendingProducer]:
         """The producers of a router that are only a transport yet."""
@@ -80,7 +84,7 @@ class Standalone:
             # Negotiated first on the transport that nobody knows: a refusal leaves nothing.
             self._operations.check_producer(router, transport, _produce(pending, *media), now)
         self._operations.admit(transport)
-        self._own[router.id, pending.id] = transport.id
+        self._own[router.id, "producer", pending.id] = transport.id
         if media is None:
             self._pending[router.id, pending.id] = pending
             return _show_pending(pending)
@@ -197,7 +201,7 @@ class Standalone:
         consumer = self._operations.negotiate_consumer(router, transport, consume, now)
         consumer.priority = command.priority
         self._operations.admit(transport)
-        self._own[router.id, consumer.names.id] = transport.id
+        self._own[router.id, "consumer", consumer.names.id] = transport.id
         self._operations.add_consumer(router, transport, consumer, now)
         return self.consumer(router, consumer.names.id)
 
@@ -229,7 +233,7 @@ class Standalone:
         """Connect a consumer's own transport."""
         self._connect(self._own_transport(router, "consumer", id_), parameters, now)
 
-    def restart_ice(self, router: Router, kind: str, id_: ProducerId | ConsumerId) -> commands.IceRestarted:
+    def restart_ice(self, router: Router, kind: Kind, id_: ProducerId | ConsumerId) -> commands.IceRestarted:
         """New credentials for a producer's or consumer's own transport."""
         transport = self._own_transport(router, kind, id_)
         parameters = transport.restart_ice()
@@ -242,12 +246,12 @@ class Standalone:
         transport.connect(parameters, now)
         self._tables.follow(transport)
 
-    def _own_transport(self, router: Router, kind: str, id_: ProducerId | ConsumerId) -> WebRtcTransport:
+    def _own_transport(self, router: Router, kind: Kind, id_: ProducerId | ConsumerId) -> WebRtcTransport:
         """The transport of a producer or consumer that shares it with nobody."""
         media = router.producers.get(ProducerId(id_)) if kind == "producer" else router.consumers.get(ConsumerId(id_))
         if media is None and (kind == "consumer" or (router.id, id_) not in self._pending):
             raise NotFound.of(kind, id_)
-        own = self._own.get((router.id, id_))
+        own = self._own.get((router.id, kind, id_))
         transport = None if own is None else self._tables.transports.get(own)
         if isinstance(transport, WebRtcTransport):
             return transport
@@ -259,16 +263,17 @@ class Standalone:
         """Keep in step with what was closed: a transport of one's own goes with what it carried."""
         match event:
             case ProducerClosed():
-                self._end((event.router_id, event.producer_id), now)
+                self._end((event.router_id, "producer", event.producer_id), now)
             case ConsumerClosed():
-                self._end((event.router_id, event.consumer_id), now)
+                self._end((event.router_id, "consumer", event.consumer_id), now)
             case TransportClosed():
                 for key in [key for key, p in self._pending.items() if p.transport.id == event.transport_id]:
-                    del self._pending[key], self._own[key]
+                    router_id, id_ = key
+                    del self._pending[key], self._own[router_id, "producer", id_]
             case _:
                 pass
 
-    def _end(self, key: tuple[RouterId, ProducerId | ConsumerId], now: float) -> None:
+    def _end(self, key: tuple[RouterId, Kind, ProducerId | ConsumerId], now: float) -> None:
         transport_id = self._own.pop(key, None)
         transport = None if transport_id is None else self._tables.transports.get(transport_id)
         if transport is not None and transport.router_id in self._tables.routers:

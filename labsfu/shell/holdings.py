@@ -15,9 +15,13 @@ from labsfu.errors import Conflict
 from labsfu.wire import commands, events
 from labsfu.wire.commands import Command
 from labsfu.wire.events import EngineEvent
-from labsfu.wire.ids import ConsumerId, ParticipantId, RouterId, TransportId
+from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RouterId, TransportId
 
-Owner: TypeAlias = tuple[RouterId, ParticipantId]
+Owner: TypeAlias = tuple[RouterId, ParticipantId] | TransportId
+"""A participant on a router, or a pipe."""
+
+Stream: TypeAlias = ConsumerId | tuple[RouterId, ProducerId]
+"""A producer that is piped is in several routers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,13 @@ class HoldingLimits:
         routers: those of rooms too.
         transports: two of each participant, one of each producer and consumer made over HTTP, each end of a pipe.
         consumers: of one participant on one router; what goes into pipes is nobody's.
+        streams: producers and consumers of one end of a pipe.
     """
 
     routers: int = 2000
     transports: int = 25_000
     consumers: int = 1000
+    streams: int = 4000
 
 
 class Holdings:
@@ -42,8 +48,8 @@ class Holdings:
         self._limits = limits
         self._routers: set[RouterId] = set()
         self._transports: set[TransportId] = set()
-        self._owners: dict[ConsumerId, Owner] = {}
-        self._consumers: Counter[Owner] = Counter()
+        self._owners: dict[Stream, Owner] = {}
+        self._streams: Counter[Owner] = Counter()
         self._in_making: Counter[str | Owner] = Counter()
 
     @contextmanager
@@ -51,7 +57,8 @@ class Holdings:
         """While a command is carried out.
 
         Raises:
-            Conflict: there is as much already as there may be; slugs `too-many-routers`, `-transports`, `-consumers`.
+            Conflict: there is as much already as there may be; slugs `too-many-routers`, `-transports`, `-consumers`,
+                `-streams`.
         """
         makes = self._check(command)
         self._in_making.update(makes)
@@ -74,19 +81,26 @@ class Holdings:
                 self._transports.add(event.transport_id)
             case events.TransportClosed():
                 self._transports.discard(event.transport_id)
-            case events.ConsumerMade(piped=False):
-                owner = event.router_id, event.participant_id
-                self._owners[event.consumer_id] = owner
-                self._consumers[owner] += 1
+            case events.ConsumerMade():
+                owner = event.transport_id if event.piped else (event.router_id, event.participant_id)
+                self._add(event.consumer_id, owner)
             case events.ConsumerClosed():
                 self._forget(event.consumer_id)
+            case events.ProducerMade(piped=True):
+                self._add((event.router_id, event.producer_id), event.transport_id)
+            case events.ProducerClosed():
+                self._forget((event.router_id, event.producer_id))
 
-    def _forget(self, consumer_id: ConsumerId) -> None:
-        owner = self._owners.pop(consumer_id, None)
+    def _add(self, stream: Stream, owner: Owner) -> None:
+        self._owners[stream] = owner
+        self._streams[owner] += 1
+
+    def _forget(self, stream: Stream) -> None:
+        owner = self._owners.pop(stream, None)
         if owner is not None:
-            self._consumers[owner] -= 1
-            if not self._consumers[owner]:
-                del self._consumers[owner]
+            self._streams[owner] -= 1
+            if not self._streams[owner]:
+                del self._streams[owner]
 
     def _check(self, command: Command) -> tuple[str | Owner, ...]:
         """What a command makes, unless there is enough of it."""
@@ -101,11 +115,16 @@ class Holdings:
             case commands.CreateConsumer() | commands.Consume():
                 owner = command.router_id, command.participant_id
                 whose = f"participant '{command.participant_id}' has"
-                _refuse_beyond(limits.consumers, self._consumers[owner] + makes[owner], "consumers", whose)
+                _refuse_beyond(limits.consumers, self._streams[owner] + makes[owner], "consumers", whose)
                 if isinstance(command, commands.Consume):
                     return (owner,)
                 _refuse_beyond(limits.transports, len(self._transports) + makes["transports"], "transports")
                 return (owner, "transports")
+            case commands.ConsumeForPipe() | commands.ProduceFromPipe():
+                pipe = command.transport_id
+                whose = f"pipe transport '{pipe}' has"
+                _refuse_beyond(limits.streams, self._streams[pipe] + makes[pipe], "streams", whose)
+                return (pipe,)
         return ()
 
 

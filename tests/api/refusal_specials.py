@@ -12,6 +12,7 @@ from tests.api.refusal_case import (
     FULL_OF_WATCHERS,
     ONE_CONSUMER,
     ONE_PRODUCER,
+    ONE_STREAM,
     Case,
     change,
 )
@@ -234,6 +235,10 @@ def _limit_cases() -> Iterator[Case]:
         yield change(name, "limits", "transports", 409, "too-many-transports", named, config=FULL_OF_TRANSPORTS)
     named = "'of-consumer' has 1"
     yield change(consume, "limits", "consumers", 409, "too-many-consumers", named, query=owner, config=ONE_CONSUMER)
+    for what, other in ("consumers", {}), ("producers", {"producerId": "00000000-0000-4000-8000-00000000001b"}):
+        name, named = f"POST {_ONE_PIPE}/{what}/{{producerId}}", "'<pipe>' has 1"
+        path = {"pipeTransportId": "<pipe>"} | other
+        yield change(name, "limits", "streams", 409, "too-many-streams", named, path=path, config=ONE_STREAM)
     named = "0 are watching"
     yield change("WS /sfu/events", "limits", "watchers", 409, "too-many-watchers", named, config=FULL_OF_WATCHERS)
     for name, changes in [(f"POST {_SEAT}", {}), (both, {}), ("WS /ws", {}), *makes_room[1:]]:

@@ -36,6 +36,7 @@ RACES = {
     "POST /sfu/routers/{routerId}/producers/{producerId}/pipe/{destinationRouterId}": {
         Refusal(409, "producer-closed"),
         Refusal(409, "pipe-closed"),
+        Refusal(409, "too-many-streams"),
         # The pipe is made, and undone: test_pipes_over_http.
         Refusal(409, "producer-exists"),
         Refusal(409, "participant-exists"),

@@ -403,3 +403,36 @@ def test_pipes_that_came_and_went_leave_nothing_behind() -> None:
     assert far.engine._tables.routers[far.router].producers == {}
     world.advance(3)
     assert far.engine.deadline() is None
+
+
+def test_a_piped_producer_with_the_id_of_a_consumer_does_not_take_its_transport_along() -> None:
+    world = World()
+    lab = world.lab()
+    other = lab.new_router()
+    here, there = joined(lab.end(), lab.end(router=other))
+    _, upstream = lab.connected_peer()
+    video = produce(lab, upstream, repaired_video_parameters())
+    create = commands.CreateConsumer(
+        router_id=lab.router,
+        participant_id=ParticipantId("viewer"),
+        producer_id=video,
+        rtp_capabilities=lab.capabilities,
+    )
+    mine = lab.do(create, commands.ConsumerShown).consumer
+    with lab.inside(other):
+        _, up = lab.connected_peer()
+        away = produce(lab, up, audio_parameters())
+    sent = there.consume(away)
+    produce_same = commands.ProduceFromPipe(
+        router_id=lab.router,
+        transport_id=here.made.id,
+        producer_id=ProducerId(mine.id),
+        participant_id=ParticipantId("speaker"),
+        kind=MediaKind.AUDIO,
+        rtp_parameters=sent.rtp_parameters,
+    )
+    lab.do(produce_same, commands.PipeProduced)
+    restart = commands.RestartProducerIce(router_id=lab.router, producer_id=ProducerId(mine.id))
+    refused(lab, restart, Conflict, "transport-shared")
+    lab.do(commands.CloseProducer(router_id=lab.router, producer_id=ProducerId(mine.id)), commands.Done)
+    assert not [event for event in lab.events if isinstance(event, TransportClosed)]

@@ -11,7 +11,7 @@ from labsfu.errors import Conflict, LabsfuError
 from labsfu.shell.holdings import HoldingLimits, Holdings
 from labsfu.wire import commands, events
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RouterId, TransportId
-from labsfu.wire.rtp import RtpCapabilities
+from labsfu.wire.rtp import MediaKind, RtpCapabilities, RtpParameters
 
 R, OTHER = RouterId("r"), RouterId("other")
 ANN, BEN = ParticipantId("ann"), ParticipantId("ben")
@@ -114,7 +114,7 @@ def test_nothing_is_left_of_what_is_closed() -> None:
         events.RouterClosed(router_id=R),
     ):
         holdings.follow(event)
-    kept = (holdings._routers, holdings._transports, holdings._owners, holdings._consumers, holdings._in_making)
+    kept = (holdings._routers, holdings._transports, holdings._owners, holdings._streams, holdings._in_making)
     assert [len(each) for each in kept] == [0] * 5
 
 
@@ -136,3 +136,40 @@ def test_what_goes_into_a_pipe_is_nobodys_consumer() -> None:
     holdings.follow(events.ConsumerClosed(router_id=R, consumer_id=ConsumerId("piped"), reason="asked"))
     holdings.follow(consumer_made("own"))
     assert refusal(holdings, consume()) == "too-many-consumers"
+
+
+def test_a_pipe_has_a_limit_of_its_own_for_what_goes_and_comes_over_it() -> None:
+    holdings = Holdings(HoldingLimits(streams=2))
+    pipe = TransportId("pipe")
+    goes = commands.ConsumeForPipe(
+        router_id=R, transport_id=pipe, producer_id=ProducerId("p"), rtp_capabilities=RtpCapabilities()
+    )
+    comes = commands.ProduceFromPipe(
+        router_id=R,
+        transport_id=pipe,
+        producer_id=ProducerId("q"),
+        participant_id=ANN,
+        kind=MediaKind.AUDIO,
+        rtp_parameters=RtpParameters(codecs=()),
+    )
+    holdings.follow(msgspec.structs.replace(consumer_made("c"), transport_id=pipe, piped=True))
+    with holdings.making(comes):
+        assert refusal(holdings, goes) == "too-many-streams"
+    made = events.ProducerMade(
+        router_id=R,
+        transport_id=pipe,
+        producer_id=ProducerId("q"),
+        participant_id=ANN,
+        media=MediaKind.AUDIO,
+        piped=True,
+    )
+    holdings.follow(made)
+    assert refusal(holdings, goes) == refusal(holdings, comes) == "too-many-streams"
+    elsewhere = msgspec.structs.replace(goes, transport_id=TransportId("other"))
+    assert refusal(holdings, elsewhere) is None
+    holdings.follow(events.ProducerClosed(router_id=RouterId("origin"), producer_id=ProducerId("q"), reason="asked"))
+    assert refusal(holdings, goes) == "too-many-streams", "the origin's closing is not the copy's"
+    holdings.follow(events.ProducerClosed(router_id=R, producer_id=ProducerId("q"), reason="asked"))
+    holdings.follow(events.ConsumerClosed(router_id=R, consumer_id=ConsumerId("c"), reason="asked"))
+    assert refusal(holdings, goes) is None
+    assert not holdings._streams

@@ -17,6 +17,7 @@ from labsfu.api.sfu.refusals import (
     NO_PRODUCER,
     NO_ROUTER,
     NO_TRANSPORT_LEFT,
+    TOO_MANY_STREAMS,
     UNSUPPORTED_MEDIA,
 )
 from labsfu.api.sfu.router import ROUTER
@@ -224,6 +225,7 @@ ROUTES: tuple[AnyRoute, ...] = (
             Refusal(400, "invalid-rtp-capabilities"),
             Refusal(400, "app-data-too-large"),
             Refusal(409, "producer-incomplete"),
+            TOO_MANY_STREAMS,
             Refusal(422, "no-common-codec"),
         ),
     ),
@@ -242,6 +244,7 @@ ROUTES: tuple[AnyRoute, ...] = (
             *BAD_RTP,
             *UNSUPPORTED_MEDIA,
             *_REMOTE,
+            TOO_MANY_STREAMS,
             Refusal(409, "mid-in-use"),
             Refusal(409, "rid-in-use"),
             Refusal(409, "ssrc-in-use"),
@@ -258,6 +261,7 @@ ROUTES: tuple[AnyRoute, ...] = (
             NO_ROUTER,
             NO_PRODUCER,
             Refusal(409, "pipe-to-itself"),
+            TOO_MANY_STREAMS,
             Refusal(409, "producer-incomplete"),
             *_REMOTE,
             Refusal(409, "pipe-closed"),

@@ -13,6 +13,7 @@ SHARED = Refusal(409, "transport-shared")
 """A room made it: its transport is its participant's; or it goes over a pipe."""
 
 NO_TRANSPORT_LEFT = Refusal(409, "too-many-transports")
+TOO_MANY_STREAMS = Refusal(409, "too-many-streams")
 
 BAD_DTLS = (Refusal(400, "invalid-dtls-parameters"), Refusal(409, "transport-already-connected"))
 BAD_RTP = (Refusal(400, "invalid-rtp-parameters"),)
