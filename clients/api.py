@@ -440,7 +440,8 @@ class ApiClient:
         except httpx.TransportError as error:
             raise ServerFailed(f"{method} {self.base_url}{path}: {str(error) or type(error).__name__}") from error
         if not response.is_success:
-            raise Refused.from_http(response.status_code, response.reason_phrase, response.content)
+            again = response.headers.get("Retry-After")
+            raise Refused.from_http(response.status_code, response.reason_phrase, response.content, again)
         return response
 
     @staticmethod

@@ -13,6 +13,7 @@ ClientError
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Self
 
 from labsfu.errors import InvalidValue, LabsfuError
@@ -32,24 +33,51 @@ class Refused(ClientError):
         detail: the server's sentence.
         status: HTTP status; None on the participant socket.
         action: the refused action of the participant socket; None over HTTP.
+        retry_after: seconds after which to ask again, as the server said (RFC 9110 10.2.3); None: it did not.
     """
 
-    def __init__(self, type_: str, detail: str, *, status: int | None = None, action: str | None = None) -> None:
+    def __init__(
+        self,
+        type_: str,
+        detail: str,
+        *,
+        status: int | None = None,
+        action: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         where = f"{status} " if status is not None else f"{action} " if action is not None else ""
         super().__init__(f"{where}{type_}: {detail}")
         self.type = type_
         self.detail = detail
         self.status = status
         self.action = action
+        self.retry_after = retry_after
 
     @classmethod
-    def from_http(cls, status: int, phrase: str, body: bytes) -> Self:
-        """The refusal that an HTTP response is: of its problem body (RFC 9457), or of its status line alone."""
+    def from_http(cls, status: int, phrase: str, body: bytes, retry_after: str | None = None) -> Self:
+        """The refusal that an HTTP response is: of its problem body (RFC 9457), or of its status line alone.
+
+        Of `Retry-After` a number of seconds is read; a date is passed over.
+        """
+        seconds = None
+        if retry_after is not None and retry_after.isascii() and retry_after.isdigit():
+            seconds = float(retry_after)
         try:
             problem = from_json(body, Problem)
         except InvalidValue:
-            return cls("about:blank", phrase or "no reason given", status=status)
-        return cls(problem.type, problem.detail, status=status)
+            return cls("about:blank", phrase or "no reason given", status=status, retry_after=seconds)
+        return cls(problem.type, problem.detail, status=status, retry_after=seconds)
+
+    @property
+    def too_often(self) -> bool:
+        """We ask faster than the server allows: nothing is wrong with what was asked."""
+        return self.status == HTTPStatus.TOO_MANY_REQUESTS
+
+    @property
+    def passing(self) -> bool:
+        """The same may be granted later: the server has too much to do now, or something is wrong with itself."""
+        server_side = self.status is not None and self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        return self.too_often or server_side or self.slug == "too-many-watchers"
 
     @property
     def slug(self) -> str:

@@ -12,8 +12,11 @@ def read_url(text: str) -> str:
     """The base URL of a server.
 
     Raises:
-        InvalidValue: it is none.
+        InvalidValue: it is none, or has a user or a password, which is not repeated.
     """
+    # anywhere: a password may have a '/', and names of servers are shown to people and to other servers
+    if "@" in text:
+        raise InvalidValue("a URL of a server has no user, no password and no '@': what it wants is a token")
     try:
         parts = urlsplit(text)
         wrong = parts.scheme not in ("http", "https") or not parts.hostname or (parts.port or 1) < 1

@@ -45,7 +45,8 @@ async def open_socket(
         )
     except InvalidStatus as error:
         response = error.response
-        raise Refused.from_http(response.status_code, response.reason_phrase, bytes(response.body or b"")) from None
+        body, again = bytes(response.body or b""), response.headers.get("Retry-After")
+        raise Refused.from_http(response.status_code, response.reason_phrase, body, again) from None
     except (OSError, InvalidHandshake, TimeoutError) as error:
         raise ServerFailed(f"no {what} at {url}: {str(error) or type(error).__name__}") from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from importlib.metadata import version
 from typing import cast
 
@@ -37,7 +37,7 @@ from labsfu.shell.open_files import raise_open_files
 from labsfu.shell.rooms_driver import RoomsDriver
 from labsfu.shell.sampler import Sampler
 from labsfu.shell.tls import server_context
-from labsfu.shell.worker_messages import Begin
+from labsfu.shell.worker_messages import PROGRAM, Begin
 from labsfu.shell.worker_pool import RunnableWorker, WorkerPool
 from labsfu.wire.events import EngineEvent
 from labsfu.wire.ids import WorkerId
@@ -65,21 +65,35 @@ def serve(config: Config) -> None:
 
 
 async def _serve_until_signal(config: Config) -> None:
+    refused: ConfigError | None = None
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        server = Server(config)
+        server, running = Server(config), trio.CancelScope()
         async with trio.open_nursery() as nursery:
-            try:
-                await nursery.start(server.run)
-            except ConfigError as error:
-                refused: ConfigError | None = error
-            else:
-                refused = None
-                sys.stderr.write(f"labsfu: ready at {server.url} media {' '.join(server.media)}\n")
-                sys.stderr.flush()
-                await anext(aiter(signals))
-                await server.close()
-        if refused is not None:
-            raise refused
+            nursery.start_soon(_obey, signals, server, running)
+            with running:
+                refused = await _run(server)
+            nursery.cancel_scope.cancel()
+    if refused is not None:
+        raise refused
+
+
+async def _run(server: Server) -> ConfigError | None:
+    """Run it to its end; answers why it cannot, since what is raised in a nursery leaves it in a group."""
+    async with trio.open_nursery() as nursery:
+        try:
+            await nursery.start(server.run)
+        except ConfigError as error:
+            return error
+        sys.stderr.write(f"labsfu: ready at {server.url} media {' '.join(server.media)}\n")
+        sys.stderr.flush()
+    return None
+
+
+async def _obey(signals: AsyncIterator[int], server: Server, running: trio.CancelScope) -> None:
+    """The first signal ends a server that is ready in order, one that is not at once; as does every further one."""
+    async for _ in signals:
+        if not server.stop():
+            running.cancel()
 
 
 class Server:
@@ -99,6 +113,7 @@ class Server:
         self._config = config
         self._media_codecs = _media_codecs(config)
         self._tls = server_context(config)
+        self._ready = False
         self._stop = trio.Event()
         self._stopped = trio.Event()
 
@@ -112,6 +127,7 @@ class Server:
         listener = bind_http(self._config.host, self._config.port)
         relay = _EventRelay()
         try:
+            connections = self._connections()  # before the workers start: they inherit the limit of open files
             async with trio.open_nursery() as nursery:
                 events = self._make_events(clock, entropy)
                 workers = self._make_workers(clock, entropy, Ears(relay, events.publish))
@@ -120,7 +136,7 @@ class Server:
                 refusal = await _start(nursery, workers)
                 if refusal is None:
                     api = self._make_api(clock, entropy, workers, rooms, events, listener)
-                    await self._serve(api, listener, nursery, task_status)
+                    await self._serve(api, listener, connections, nursery, task_status)
                 nursery.cancel_scope.cancel()
         finally:
             listener.close()
@@ -133,8 +149,20 @@ class Server:
         self._stop.set()
         await self._stopped.wait()
 
+    def stop(self) -> bool:
+        """Have it end in order; answers whether that is new: it is ready, and was not told before."""
+        if not self._ready or self._stop.is_set():
+            return False
+        self._stop.set()
+        return True
+
     async def _serve(
-        self, api: Api, listener: socket.socket, nursery: trio.Nursery, task_status: trio.TaskStatus[None]
+        self,
+        api: Api,
+        listener: socket.socket,
+        connections: int,
+        nursery: trio.Nursery,
+        task_status: trio.TaskStatus[None],
     ) -> None:
         app = put_edge(cast("ASGIFramework", create_app(api)), api)
         http = HttpServer(
@@ -142,7 +170,7 @@ class Server:
             hypercorn_config(self._config.message_bytes),
             listener,
             tls=self._tls,
-            max_connections=self._connections(),
+            max_connections=connections,
             handshakes=budgets_of(self._config),
         )
         api.tally.connections = lambda: http.connections
@@ -151,6 +179,7 @@ class Server:
         await nursery.start(http.run)
         _log.debug("ready", http=self.url, media=self.media)
         task_status.started()
+        self._ready = True
         await self._stop.wait()
         api.events.close(GOING_AWAY, "the server ends")
         api.rooms.hang_up_all(GOING_AWAY, "the server ends")
@@ -191,6 +220,7 @@ class Server:
 
         def kept(place: int, ears: Ears) -> RunnableWorker:
             begin = Begin(
+                program=PROGRAM,
                 worker_id=_worker_id(place),
                 media=config.media.of_worker(place),
                 media_codecs=self._media_codecs,

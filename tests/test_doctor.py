@@ -223,6 +223,24 @@ def test_memory_is_judged_by_what_is_available(tmp_path: Path) -> None:
     assert machine.check_processors(1).level is Level.WARN
 
 
+def test_workers_are_counted_against_processors_and_memory(tmp_path: Path) -> None:
+    assert machine.check_processors(4, 3).level is Level.OK
+    assert "3 workers use 4" in machine.check_processors(4, 3).found
+    many = machine.check_processors(4, 4)
+    assert (many.level, "--workers 3" in many.mend) == (Level.WARN, True)
+    assert machine.check_processors(1, 1).level is Level.WARN
+    file = tmp_path / "meminfo"
+    file.write_text(f"MemAvailable:   {1500 << 10} kB\n")
+    for workers, level in ((2, Level.OK), (10, Level.WARN), (30, Level.FAIL)):
+        found = machine.check_memory(file, workers)
+        assert (found.level, f"{workers} workers take {60 * workers} MiB" in found.found) == (level, True)
+    config = Config(workers=64)
+    assert [found.name for found in machine.check(Patient(config)) if "64 workers" in found.found] == [
+        "processors",
+        "memory",
+    ]
+
+
 def test_tools_that_are_not_there_are_told_with_what_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     found = list(tools.check(Patient(Config())))

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from clients.api import ApiClient
-from clients.cascade.errands import Errands
+from clients.cascade.errands import FIRST_DELAY, Errands
 from clients.cascade.follower import Follower
 from clients.cascade.news import News
 from clients.cascade.plan import Action, Letter, Planner, Terms
@@ -19,7 +19,7 @@ from clients.cascade.reporter import Reporter
 from clients.cascade.state import Side
 from clients.cascade.workman import FAREWELL, Workman
 from clients.errors import ClientError, Refused, ServerFailed, single
-from clients.server_url import is_loopback, is_secure
+from clients.server_url import is_loopback, is_secure, read_url
 from labsfu.wire.ids import RoomId
 
 AT_ONCE = 8
@@ -59,6 +59,7 @@ class Cascade:
     Raises:
         ServerFailed: a server was away for longer than patience.
         Refused: a server does not want to be asked.
+        InvalidValue: a URL is none (when it is made).
         SameServer: there is but one.
         ProtocolViolation: something else answers there.
     """
@@ -204,13 +205,19 @@ class Cascade:
             self._reporter.room(letter)
         if self._errands.unseen(a, b, now):
             self._look_again()
+        settled = a.settled and b.settled
         planned = self._planner.plan(self._errands.busy())
-        for action in self._errands.due(planned, now):
+        self._tidy(settled=settled)
+        for action in self._errands.due(planned, now, complete=settled):
             self._errands.begin(action)
             task = self._spawn(self._carry_out(action))
             self._errand_tasks.add(task)
             task.add_done_callback(self._errand_tasks.discard)
-        self._in_step = not planned and self._errands.idle and a.settled and b.settled
+        self._in_step = not planned and self._errands.idle and settled
+
+    def _tidy(self, *, settled: bool) -> None:
+        if settled and self._errands.idle:
+            self._reporter.forget(self._errands.failing)
 
     def _look_again(self) -> None:
         for follower in self._followers.values():
@@ -220,13 +227,21 @@ class Cascade:
         time = asyncio.get_running_loop().time
         try:
             async with self._at_once:
+                if time() < self._errands.held_until:
+                    self._errands.put_off(action)
+                    self._changed()
+                    return
                 await self._workman.carry_out(action)
         except (Refused, ServerFailed) as error:
             self._errands.failed(action, time())
+            if isinstance(error, Refused) and error.too_often:
+                # what we know is right; to read all of it anew would make it worse
+                self._errands.hold(time() + (error.retry_after or FIRST_DELAY))
+            else:
+                self._look_again()
             # the first time we may just not have known better
             if not isinstance(error, Refused) or self._errands.times_failed(action) > 1:
                 self._reporter.failed(action, error)
-            self._look_again()
         else:
             self._errands.done(action, time())
             self._reporter.done(action)
@@ -234,4 +249,5 @@ class Cascade:
 
 
 def _api(url: str, token: str | None, ca: str | Path | None) -> ApiClient:
+    url = read_url(url)
     return ApiClient(url, token, ca=ca if is_secure(url) else None)

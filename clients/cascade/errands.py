@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from clients.cascade.plan import Action, Key, is_shown
@@ -29,6 +29,7 @@ class Errands:
 
     Attributes:
         look_at: when something is due here of itself; None: never.
+        held_until: before this nothing is begun: a server wants to be asked less often.
     """
 
     def __init__(self) -> None:
@@ -37,11 +38,17 @@ class Errands:
         self._failed: dict[Key, _Failed] = {}
         self._half: dict[Action, float] = {}
         self.look_at: float | None = None
+        self.held_until = 0.0
 
     @property
     def idle(self) -> bool:
         """Nothing is under way, and all that was done has been seen."""
         return not self._running and not self._done
+
+    @property
+    def failing(self) -> set[Key]:
+        """What was not carried out the last time."""
+        return set(self._failed)
 
     def busy(self) -> set[Key]:
         """What is to be left alone."""
@@ -58,10 +65,19 @@ class Errands:
                 late = True
         return late
 
-    def due(self, planned: Iterable[Action], now: float) -> list[Action]:
-        """Which of the planned actions to begin now."""
+    def due(self, planned: Collection[Action], now: float, *, complete: bool = True) -> list[Action]:
+        """Which of the planned actions to begin now.
+
+        Args:
+            planned: what is to be done.
+            now: seconds.
+            complete: what is not planned is not to be done, and has failed for the last time.
+        """
         chosen, half = [], {}
         self.look_at = None
+        if complete:
+            kept = self._running.union(action.key for action in planned)
+            self._failed = {key: failed for key, failed in self._failed.items() if key in kept}
         for action in planned:
             if getattr(action, "patient", False):
                 half[action] = since = self._half.get(action, now)
@@ -69,8 +85,9 @@ class Errands:
                     self._wake(since + HALF_FOR)
                     continue
             failed = self._failed.get(action.key)
-            if failed is not None and now < failed.not_before:
-                self._wake(failed.not_before)
+            not_before = self.held_until if failed is None else max(self.held_until, failed.not_before)
+            if now < not_before:
+                self._wake(not_before)
             else:
                 chosen.append(action)
         self._half = half
@@ -87,6 +104,14 @@ class Errands:
         self._running.discard(action.key)
         self._failed.pop(action.key, None)
         self._done[action.key] = action, now + SHOWN_WITHIN
+
+    def put_off(self, action: Action) -> None:
+        """It was begun, and not even tried."""
+        self._running.discard(action.key)
+
+    def hold(self, until: float) -> None:
+        """Begin nothing before this."""
+        self.held_until = max(self.held_until, until)
 
     def failed(self, action: Action, now: float) -> None:
         """It was not carried out; it is tried again later, if it still is to be."""

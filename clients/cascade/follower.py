@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from http import HTTPStatus
 from pathlib import Path
 
 from clients.api import ApiClient
@@ -65,7 +64,7 @@ class Follower:
 
         Raises:
             ServerFailed: it was away for longer than patience.
-            Refused: it does not want to be asked.
+            Refused: it does not want to be asked, now and later (`Refused.passing` ones are tried again).
             ProtocolViolation: it is something else.
         """
         away_since = time.monotonic()
@@ -74,7 +73,7 @@ class Follower:
             try:
                 await self._follow()
             except (Disconnected, ServerFailed, Refused) as error:
-                if isinstance(error, Refused) and (error.status or 0) < HTTPStatus.INTERNAL_SERVER_ERROR:
+                if isinstance(error, Refused) and not error.passing:
                     raise
                 if self.there:
                     self.there = False
@@ -83,7 +82,8 @@ class Follower:
                 if left <= 0:
                     raise ServerFailed(f"{self.side.name} was away for {self._patience:g} s: {error}") from error
                 self._on_away(str(error))
-            await asyncio.sleep(min(pause, left))
+                asked_for = (error.retry_after or 0.0) if isinstance(error, Refused) else 0.0
+            await asyncio.sleep(min(max(pause, asked_for), left))
             pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _follow(self) -> None:

@@ -63,6 +63,22 @@ class CloseSending:
 
 
 @dataclass(frozen=True, slots=True)
+class ResumeSending:
+    """It was made paused, its copy is there, and who made it came no further."""
+
+    side: Letter
+    router_id: RouterId
+    consumer_id: ConsumerId
+    producer_id: ProducerId
+    patient: bool = True
+
+    @property
+    def key(self) -> Key:
+        """The stream."""
+        return "stream", self.producer_id
+
+
+@dataclass(frozen=True, slots=True)
 class SetPaused:
     """A copy does as its origin does."""
 
@@ -106,7 +122,7 @@ class Copy:
         return "stream", self.stream.id
 
 
-Action: TypeAlias = ClosePipe | CloseCopy | CloseSending | SetPaused | JoinRouters | Copy
+Action: TypeAlias = ClosePipe | CloseCopy | CloseSending | ResumeSending | SetPaused | JoinRouters | Copy
 """`patient` ones are about halves: they may be of somebody who is making the other half, or has just closed it. So they
 are carried out only when they are still to be done after a moment."""
 
@@ -136,6 +152,7 @@ class Planner:
             self._ways.append(_Way("b", b, "a", a))
         self._own_ways = {way.way for way in self._ways}
         self._a, self._b = a, b
+        self._taken_over: set[TransportId] | None = None
 
     def plan(self, busy: Collection[Key] = ()) -> list[Action]:
         """What is to be done, each apart from the others; nothing when all is as it should be.
@@ -145,20 +162,26 @@ class Planner:
         """
         if not (self._a.settled and self._b.settled):
             return []
-        pairs = [pair for pair in pairs_of(self._a, self._b) if self._fits(pair)]
+        found = pairs_of(self._a, self._b)
+        if self._taken_over is None:
+            self._taken_over = {pipe.id for pair in found if self._is_free(pair) for pipe in pair}
+        pairs = [pair for pair in found if self._fits(pair)]
         actions: list[Action] = list(self._useless_pipes(pairs, busy))
         for way in self._ways:
             seen_from_there = pairs if way.near_letter == "a" else [(far, near) for near, far in pairs]
             actions += way.mend([pair for pair in seen_from_there if self._is_ours(pair)])
-            actions += way.bring(seen_from_there, busy)
+            actions += way.bring(seen_from_there, [pair for pair in seen_from_there if self._is_held(pair)], busy)
         seen = set(busy)
         return [action for action in actions if action.key not in seen and not seen.add(action.key)]  # type: ignore[func-returns-value]  # add() is for its effect
 
     def ours(self) -> list[ClosePipe]:
-        """Both ends of all pipes that this cascade made, or took over from one that ran before it."""
+        """Both ends of all pipes that this cascade made, or took over from one that ran before it.
+
+        Those that another one made meanwhile are its own, and what goes over them goes on.
+        """
         ends: dict[TransportId, ClosePipe] = {}
         for near, far in pairs_of(self._a, self._b):
-            if self._is_ours((near, far)):
+            if self._is_held((near, far)) and self._is_ours((near, far)):
                 ends |= {near.id: _end("a", near), far.id: _end("b", far)}
         ends |= {pipe.id: _end("a", pipe) for pipe in self._a.made.values()}
         ends |= {pipe.id: _end("b", pipe) for pipe in self._b.made.values()}
@@ -168,6 +191,16 @@ class Planner:
         """As asked for."""
         return all(pipe.srtp == self._terms.srtp and pipe.rtx == self._terms.rtx for pipe in pair)
 
+    def _is_held(self, pair: tuple[Pipe, Pipe]) -> bool:
+        """Made by this cascade, or there and free when it began."""
+        held = self._a.made.keys() | self._b.made.keys() | (self._taken_over or set())
+        return any(pipe.id in held for pipe in pair)
+
+    def _is_free(self, pair: tuple[Pipe, Pipe]) -> bool:
+        """With streams of one that joined the same servers, or with none at all: nobody else's."""
+        used = (side.copies_over(pipe.id) or side.sends_over(pipe.id) for pipe in pair for side in (self._a, self._b))
+        return self._is_ours(pair) or not any(used)
+
     def _is_ours(self, pipes: tuple[Pipe, ...]) -> bool:
         """Made by this cascade, or with streams of one that joined the same servers."""
         return any(
@@ -176,7 +209,7 @@ class Planner:
 
     def _has_our_tag(self, side: Side, pipe: Pipe) -> bool:
         tags = [copy.tag for copy in side.copies_over(pipe.id)]
-        tags += [sending.tag for sending in side.sendings.values() if sending.pipe == pipe.id]
+        tags += [sending.tag for sending in side.sends_over(pipe.id)]
         return any(tag is not None and tag.way in self._own_ways for tag in tags)
 
     def _useless_pipes(self, pairs: list[tuple[Pipe, Pipe]], busy: Collection[Key]) -> Iterator[ClosePipe]:
@@ -206,7 +239,7 @@ class _Way:
     def mend(self, pairs: list[tuple[Pipe, Pipe]]) -> Iterator[Action]:
         """Close what has no origin or no copy, and have copies do as their origins."""
         for near, far in pairs:
-            sent = {sending.producer_id: sending for sending in self._near.sendings.values() if sending.pipe == near.id}
+            sent = {sending.producer_id: sending for sending in self._near.sends_over(near.id)}
             copies = {copy.id: copy for copy in self._far.copies_over(far.id)}
             kept = self._first_places()
             for id_, copy in copies.items():
@@ -217,6 +250,8 @@ class _Way:
                     yield CloseCopy(self._far_letter, copy, patient=True)
                 elif origin.paused != copy.paused:
                     yield SetPaused(self._far_letter, copy, origin.paused)
+                elif sent[id_].paused:
+                    yield ResumeSending(self.near_letter, near.router_id, sent[id_].id, id_)
             yield from (self._stop(sending) for id_, sending in sent.items() if id_ not in copies)
 
     def _first_places(self) -> dict[ProducerId, RouterId]:
@@ -230,15 +265,17 @@ class _Way:
     def _stop(self, sending: Sending) -> CloseSending:
         return CloseSending(self.near_letter, sending.router_id, sending.id, sending.producer_id)
 
-    def bring(self, pairs: list[tuple[Pipe, Pipe]], busy: Collection[Key]) -> Iterator[Action]:
-        """Bring over what the far side has not."""
+    def bring(
+        self, pairs: list[tuple[Pipe, Pipe]], held: list[tuple[Pipe, Pipe]], busy: Collection[Key]
+    ) -> Iterator[Action]:
+        """Bring over what the far side has not, over one of the pairs that are held: they go when this cascade ends."""
         if not self._far.routers:
             return
         names = _Names(self._near, self._far, pairs)
         for stream in self._wanted(pairs):
             if ("stream", stream.id) in busy:
                 continue
-            pair = next((pair for pair in pairs if pair[0].router_id == stream.router_id), None)
+            pair = next((pair for pair in held if pair[0].router_id == stream.router_id), None)
             if pair is None:
                 here, there = stream.router_id, self._far.routers[0]
                 yield JoinRouters(here, there) if self.near_letter == "a" else JoinRouters(there, here)
@@ -311,11 +348,16 @@ def is_shown(action: Action, a: Side, b: Side) -> bool:
             return action.stream.place not in sides[action.side].streams
         case CloseSending():
             return action.consumer_id not in sides[action.side].sendings
+        case ResumeSending():
+            sending = sides[action.side].sendings.get(action.consumer_id)
+            return sending is None or not sending.paused
         case SetPaused():
             copy = sides[action.side].streams.get(action.stream.place)
             return copy is None or copy.paused == action.paused
         case JoinRouters():
-            return any((near.router_id, far.router_id) == (action.a, action.b) for near, far in pairs_of(a, b))
+            # the pair that another cascade made is not the one
+            made = [(near, far) for near, far in pairs_of(a, b) if near.id in a.made]
+            return any((near.router_id, far.router_id) == (action.a, action.b) for near, far in made)
         case Copy():
             near, far = (a, b) if action.source == "a" else (b, a)
             sent = any(

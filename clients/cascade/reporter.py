@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from clients.cascade.news import News, NewsKind
-from clients.cascade.plan import Action, CloseCopy, ClosePipe, CloseSending, Copy, JoinRouters, Letter, SetPaused, Terms
+from clients.cascade.plan import (
+    Action,
+    CloseCopy,
+    ClosePipe,
+    CloseSending,
+    Copy,
+    JoinRouters,
+    Key,
+    Letter,
+    ResumeSending,
+    SetPaused,
+    Terms,
+)
 from clients.cascade.state import Side, Stream
 from clients.errors import Refused
 from labsfu.wire.base import ABSENT
@@ -27,7 +39,7 @@ class Reporter:
         self._rooms: dict[Letter, bool] = {}
         self._away: dict[Letter, bool] = {}
         self._ids: dict[Letter, str] = {}
-        self._refused: set[tuple[object, str]] = set()
+        self._refused: set[tuple[Key, str]] = set()
         self._origins: dict[str, ParticipantId] = {}
 
     def server(self, letter: Letter, away: str | None) -> None:
@@ -74,16 +86,24 @@ class Reporter:
                 self._say("pipe-made", f"a pipe{how} joins A's router {action.a} and B's router {action.b}")
             case ClosePipe():
                 self._say("pipe-closed", f"a pipe of {_name(action.side)} that leads nowhere is closed", action.side)
-            case CloseSending():
+            case CloseSending() | ResumeSending():
                 pass
 
     def failed(self, action: Action, error: Exception) -> None:
         """An action was not carried out: said once, until it works."""
         text = error.detail if isinstance(error, Refused) else str(error)
-        if (action.key, text) in self._refused:
+        # how long is to be waited is another each time
+        what = error.slug if isinstance(error, Refused) and error.too_often else text
+        if (action.key, what) in self._refused:
             return
-        self._refused.add((action.key, text))
+        self._refused.add((action.key, what))
         self._say("refused", f"{_what(action)}: {text}; tried again")
+
+    def forget(self, failing: Collection[Key]) -> None:
+        """Keep what is known of streams that are there, and of what still fails."""
+        there = {stream.id for side in self._sides.values() for stream in side.streams.values()}
+        self._origins = {id_: owner for id_, owner in self._origins.items() if id_ in there}
+        self._refused = {(key, text) for key, text in self._refused if key in failing}
 
     def left(self) -> None:
         """All is undone."""

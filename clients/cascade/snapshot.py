@@ -96,4 +96,11 @@ def _sendings(consumers: Iterable[ConsumerPayload]) -> Iterable[Sending]:
     for consumer in consumers:
         if consumer.type is ConsumerType.PIPE and consumer.pipe_transport_id is not ABSENT:
             tag = read_tag(consumer.app_data)
-            yield Sending(consumer.id, consumer.router_id, consumer.producer_id, consumer.pipe_transport_id, tag)
+            yield Sending(
+                consumer.id,
+                consumer.router_id,
+                consumer.producer_id,
+                consumer.pipe_transport_id,
+                tag,
+                paused=consumer.paused,
+            )

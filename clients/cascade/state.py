@@ -26,6 +26,7 @@ _CONCERNING = (
     events.ProducerResumed,
     events.ProducerClosed,
     events.ConsumerMade,
+    events.ConsumerResumed,
     events.ConsumerClosed,
     events.TransportMade,
     events.PipeConnected,
@@ -62,13 +63,19 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A pipe consumer: a producer on its way into a pipe."""
+    """A pipe consumer: a producer on its way into a pipe.
+
+    Attributes:
+        paused: it was made so and has never flowed, as far as is known. One that was paused later is not: somebody
+            wants that.
+    """
 
     id: ConsumerId
     router_id: RouterId
     producer_id: ProducerId
     pipe: TransportId
     tag: Tag | None = None
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +140,7 @@ class Side:
     Attributes:
         stale: it has to be looked at anew.
         expected: copies that are being made here: an event does not say what is known of them.
-        made: pipes that this cascade made.
+        made: pipes that this cascade made, until they are known to be gone.
         inner: pipes that join routers of this server, as far as they were looked at.
     """
 
@@ -164,13 +171,18 @@ class Side:
         """Know this, and nothing of before; `seq` is the last event that was read."""
         if snapshot.server_id != self.server_id:
             self.made, self.expected = {}, {}
+        self._drop_gone(snapshot)
+        flowed = {sending.id for sending in self.sendings.values() if not sending.paused}
         self.server_id, self.capabilities = snapshot.server_id, snapshot.capabilities
         self._since, self._until, self._seq = snapshot.since, snapshot.until, seq
         self.exists, self.routers = snapshot.exists, snapshot.routers
         self.participants, self.shown = dict(snapshot.participants), dict(snapshot.shown)
         self.pipes = {pipe.id: pipe for pipe in snapshot.pipes}
         self.inner = inner_pipes(snapshot.pipes)
-        self.sendings = {sending.id: sending for sending in snapshot.sendings}
+        self.sendings = {
+            sending.id: replace(sending, paused=sending.paused and sending.id not in flowed)
+            for sending in snapshot.sendings
+        }
         self.streams = {stream.place: stream for stream in mark_inner(snapshot.streams, self.inner)}
         self.stale = False
 
@@ -198,10 +210,15 @@ class Side:
         self.exists, self.routers = False, ()
         self.participants, self.shown = {}, {}
         self.streams, self.sendings, self.pipes = {}, {}, {}
+        self.made, self.expected, self.inner = {}, {}, set()
 
     def copies_over(self, pipe: TransportId) -> list[Stream]:
         """What comes over a pipe."""
         return [stream for stream in self.streams.values() if stream.pipe == pipe]
+
+    def sends_over(self, pipe: TransportId) -> list[Sending]:
+        """What goes into a pipe."""
+        return [sending for sending in self.sendings.values() if sending.pipe == pipe]
 
     def has(self, producer_id: ProducerId) -> bool:
         """Whether any router of the room has this producer."""
@@ -238,8 +255,12 @@ class Side:
             case events.ProducerClosed():
                 self.streams.pop((event.router_id, event.producer_id), None)
             case events.ConsumerMade() if event.piped:
-                made = Sending(event.consumer_id, event.router_id, event.producer_id, event.transport_id)
+                made = Sending(
+                    event.consumer_id, event.router_id, event.producer_id, event.transport_id, paused=event.paused
+                )
                 self.sendings.setdefault(made.id, made)
+            case events.ConsumerResumed() if event.consumer_id in self.sendings:
+                self.sendings[event.consumer_id] = replace(self.sendings[event.consumer_id], paused=False)
             case events.ConsumerClosed():
                 self.sendings.pop(event.consumer_id, None)
             case _:
@@ -266,10 +287,10 @@ class Side:
 
     def _producer(self, event: events.ProducerMade) -> None:
         place = event.router_id, event.producer_id
+        expected = self.expected.pop(place, None)
         if place in self.streams:
             return
-        expected = self.expected.pop(place, None)
-        if expected is not None and event.piped:
+        if expected is not None and event.piped and event.transport_id == expected.pipe:
             self.streams[place] = replace(expected, paused=event.paused)
             return
         pipe = event.transport_id if event.piped else None
@@ -285,6 +306,26 @@ class Side:
         self.streams = {k: stream for k, stream in self.streams.items() if stream.router_id != router_id}
         self.sendings = {k: sending for k, sending in self.sendings.items() if sending.router_id != router_id}
         self.pipes = {k: pipe for k, pipe in self.pipes.items() if pipe.router_id != router_id}
+        self.made = {k: pipe for k, pipe in self.made.items() if pipe.router_id != router_id}
+        self.expected = {place: stream for place, stream in self.expected.items() if place[0] != router_id}
+
+    def _drop_gone(self, snapshot: Snapshot) -> None:
+        """Forget what was being made on routers that are gone, what was there and is not any more, what is there now.
+
+        A pipe that was never seen may have been made after the snapshot was begun: its event comes.
+        """
+        there = {pipe.id for pipe in snapshot.pipes}
+        self.made = {
+            id_: pipe
+            for id_, pipe in self.made.items()
+            if pipe.router_id in snapshot.routers and (id_ in there or id_ not in self.pipes)
+        }
+        known = {stream.place for stream in snapshot.streams}
+        self.expected = {
+            place: stream
+            for place, stream in self.expected.items()
+            if place[0] in snapshot.routers and place not in known
+        }
 
     def learn_pipe(self, pipe: Pipe) -> None:
         """This cascade made a pipe here; its event comes, or came without saying where it listens."""

@@ -18,6 +18,7 @@ from clients.cascade.plan import (
     Copy,
     JoinRouters,
     Letter,
+    ResumeSending,
     SetPaused,
     Terms,
 )
@@ -36,6 +37,9 @@ from labsfu.wire.pipe import (
 
 FAREWELL = 5.0
 """Seconds that undoing what was made may take."""
+
+_SOON = 0.5
+"""Seconds until a server that is asked too often is asked again, if it does not say."""
 
 
 class Workman:
@@ -72,6 +76,8 @@ class Workman:
                 await gone_is_fine(self._apis[action.side].delete_producer(action.stream.router_id, action.stream.id))
             case CloseSending():
                 await gone_is_fine(self._apis[action.side].delete_consumer(action.router_id, action.consumer_id))
+            case ResumeSending():
+                await gone_is_fine(self._apis[action.side].resume_consumer(action.router_id, action.consumer_id))
             case SetPaused():
                 api = self._apis[action.side]
                 change = api.pause_producer if action.paused else api.resume_producer
@@ -86,12 +92,24 @@ class Workman:
 
         async def close(action: ClosePipe) -> None:
             with suppress(ClientError):
-                await self.carry_out(action)
+                await self._close_soon(action)
+                # one that could not be closed stays known: it is closed when it is seen to lead nowhere
+                self._sides[action.side].made.pop(action.pipe, None)
 
         with suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL), asyncio.TaskGroup() as group:
                 for pipe in pipes:
                     group.create_task(close(pipe))
+
+    async def _close_soon(self, action: ClosePipe) -> None:
+        """Close it, if need be later: until cancelled."""
+        while True:
+            try:
+                return await self.carry_out(action)
+            except Refused as refusal:
+                if not refusal.too_often:
+                    raise
+                await asyncio.sleep(refusal.retry_after or _SOON)
 
     async def _join(self, action: JoinRouters) -> None:
         made: list[ClosePipe] = []
@@ -102,8 +120,6 @@ class Workman:
                 side: Letter = "a" if letter == "a" else "b"
                 await self._connect(side, here, there)
         except BaseException:
-            for pipe in made:
-                self._sides[pipe.side].made.pop(pipe.pipe, None)
             await asyncio.shield(self.end(made))
             raise
 

@@ -23,6 +23,7 @@ from labsfu.api.context import Api
 from labsfu.api.query import NoQuery
 from labsfu.api.routing import AnyRoute, Call, NoBody, Reply, Route
 from labsfu.api.tally import BOUNDS, Tally
+from labsfu.shell.usage import cpu_seconds, resident_bytes
 from labsfu.wire.payloads import WorkerInfo
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -60,6 +61,8 @@ class Snapshot(Collector):
         started: when it started, in seconds of Unix time.
         gauges: what there is, by the rest of its name, with its help.
         events: how many events there were.
+        cpu_seconds: of the server's own process.
+        resident_bytes: the same.
         workers: by id; None: it does not answer, or does not run.
         tally: of requests and messages.
     """
@@ -68,6 +71,8 @@ class Snapshot(Collector):
     started: float
     gauges: Mapping[str, tuple[str, int]]
     events: int
+    cpu_seconds: float
+    resident_bytes: int
     workers: Mapping[str, WorkerInfo | None]
     tally: Tally
 
@@ -77,6 +82,12 @@ class Snapshot(Collector):
         build.add_metric([self.version], 1)
         yield build
         yield GaugeMetricFamily("labsfu_start_time_seconds", "When it started (Unix time).", value=self.started)
+        yield CounterMetricFamily(
+            "labsfu_server_cpu_seconds", "CPU time of the server's own process.", value=self.cpu_seconds
+        )
+        yield GaugeMetricFamily(
+            "labsfu_server_resident_bytes", "Resident memory of the server's own process.", value=self.resident_bytes
+        )
         for name, (text, number) in self.gauges.items():
             yield GaugeMetricFamily(f"labsfu_{name}", text, value=number)
         yield CounterMetricFamily("labsfu_events", "Events that happened.", value=self.events)
@@ -177,7 +188,9 @@ async def _snapshot(api: Api) -> Snapshot:
         "http_connections": ("TCP connections of HTTP that are open.", api.tally.connections()),
     }
     started = api.identity.started_at / 1000
-    return Snapshot(api.identity.version, started, gauges, api.events.seq, workers, api.tally)
+    return Snapshot(
+        api.identity.version, started, gauges, api.events.seq, cpu_seconds(), resident_bytes(), workers, api.tally
+    )
 
 
 def _openmetrics(registry: CollectorRegistry) -> bytes:

@@ -12,6 +12,7 @@ _TOKEN = Refusal(401, "token-required")
 _TOO_OFTEN = Refusal(429, "too-many-requests")
 _SERVER = (
     Refusal(500, "internal-error"),
+    Refusal(503, "answer-too-large"),
     Refusal(503, "server-stopping"),
     Refusal(503, "too-many-connections"),
     Refusal(503, "worker-unavailable"),

@@ -78,9 +78,18 @@ def make_producer(
         ),
         created_at=created_at,
     )
-    if type_ is ProducerType.SIMPLE:
+    producer = _new_producer(terms, command)
+    if isinstance(command, ProduceFromPipe) and command.held:
+        producer.held = producer.paused = True
+    return producer
+
+
+def _new_producer(terms: ProducerTerms, command: Produce | ProduceFromPipe) -> Producer:
+    if terms.type is ProducerType.SIMPLE:
         return Producer(terms, paused=command.paused, app_data=command.app_data)
-    layers = max(parse_scalability_mode(encoding.scalability_mode).temporal_layers for encoding in parameters.encodings)
+    layers = max(
+        parse_scalability_mode(encoding.scalability_mode).temporal_layers for encoding in terms.rtp_parameters.encodings
+    )
     return LayeredProducer(terms, temporal_layers=layers, paused=command.paused, app_data=command.app_data)
 
 
@@ -209,6 +218,7 @@ def make_pipe_consumer(
             head=head,
         )
         part.source_active = producer.allows(part)
+        part.held = command.held
         part.refresh()
         head = head or part
     assert head is not None  # there is one encoding at least

@@ -53,6 +53,12 @@ class Pipes:
                 return self._consume(router, command, now)
             case commands.ProduceFromPipe():
                 return self._produce(router, command, now)
+            case commands.HoldConsumer():
+                router.hold_consumer(command.consumer_id, command.held, now)
+                self._operations.follow_producer(router, router.consumer(command.consumer_id).names.producer_id)
+            case commands.HoldProducer():
+                router.hold_producer(command.producer_id, command.held, now)
+                self._operations.follow_producer(router, command.producer_id)
             case _:
                 return None
         return Done()

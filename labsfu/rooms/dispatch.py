@@ -10,7 +10,7 @@ from labsfu.errors import CommandError
 from labsfu.rooms.closing import Closing
 from labsfu.rooms.directory import Directory
 from labsfu.rooms.measuring import stats_for
-from labsfu.rooms.notices import Notices
+from labsfu.rooms.notices import Notices, producer_flow
 from labsfu.rooms.participant import Participant
 from labsfu.rooms.piping import Piping
 from labsfu.rooms.receiving import Receiving
@@ -61,7 +61,7 @@ class Dispatch:
             answer = refusal(message, error)
         if answer is not None and self._directory.connections.get(connection) is participant:
             self._notices.tell_connection(connection, answer)
-            self._tell_early_news(participant, answer)
+            self._tell_early_news(participant, message, answer)
         if isinstance(answer, wire.Produced):
             follow_speaker(participant.room, self._notices)  # it may be heard already
 
@@ -112,13 +112,21 @@ class Dispatch:
             case wire.SetPriority():
                 return (yield from self._receiving.set_priority(participant, message))
 
-    def _tell_early_news(self, participant: Participant, answer: wire.ServerMessage) -> None:
+    def _tell_early_news(
+        self, participant: Participant, message: wire.ClientMessage, answer: wire.ServerMessage
+    ) -> None:
         """After the answer that names a stream: what the engine said of it while it was being made."""
-        match answer:
-            case wire.Produced():
-                self._notices.tell_news(participant.producers[answer.id])
-            case wire.Consumed():
-                self._notices.tell_news(participant.consumers[answer.id])
+        match message, answer:
+            case wire.ProduceRequest(), wire.Produced():
+                producer = participant.producers[answer.id]
+                if producer.paused != message.paused:
+                    self._notices.tell(participant, producer_flow(producer))
+                self._notices.tell_news(producer)
+            case wire.ConsumeRequest(), wire.Consumed():
+                consumer = participant.consumers[answer.id]
+                if not consumer.paused:
+                    self._notices.tell(participant, wire.ConsumerResumed(id=consumer.id))
+                self._notices.tell_news(consumer)
 
     @staticmethod
     def _initialize(participant: Participant, message: wire.InitRequest) -> wire.Initialized | None:

@@ -14,7 +14,9 @@ from labsfu.wire import events
 from labsfu.wire import socket as wire
 from labsfu.wire.ids import ConsumerId, ProducerId, RouterId, TransportId
 
-_OfProducer: TypeAlias = events.ProducerClosed | events.ProducerPaused | events.ProducerResumed | events.ProducerScored
+_OfProducer: TypeAlias = (
+    events.ProducerMade | events.ProducerClosed | events.ProducerPaused | events.ProducerResumed | events.ProducerScored
+)
 
 
 class Happenings:
@@ -31,6 +33,8 @@ class Happenings:
     def on_event(self, event: events.EngineEvent) -> None:
         """Bring the books in line with the engine and tell whoever is concerned."""
         match event:
+            case events.ProducerMade():
+                self._directory.unadopted.begin(_name(event))
             case events.ConsumerClosed():
                 self._consumer_closed(event.consumer_id, event.reason)
             case events.ProducerClosed():
@@ -55,7 +59,7 @@ class Happenings:
             case events.AudioLevels() | events.ActiveSpeaker():
                 self._heard(event)
             case _:
-                pass  # makings are adopted by whoever asked; the states of ICE and DTLS concern nobody here
+                pass  # other makings are adopted by whoever asked; the states of ICE and DTLS concern nobody here
 
     def _consumer_closed(self, consumer_id: ConsumerId, reason: str) -> None:
         consumer = self._directory.consumers.get(consumer_id)
@@ -92,13 +96,17 @@ class Happenings:
 
     def _producer_flow(self, event: events.ProducerPaused | events.ProducerResumed, *, paused: bool) -> None:
         producer = self._directory.producers.get(_name(event))
-        if producer is not None and producer.paused != paused:
+        if producer is None:
+            self._directory.unadopted.set_paused(_name(event), paused)
+        elif producer.paused != paused:
             producer.paused = paused
             self._notices.tell_room(producer.owner.room, producer_flow(producer))
 
     def _consumer_flow(self, consumer_id: ConsumerId, *, paused: bool) -> None:
         consumer = self._directory.consumers.get(consumer_id)
-        if consumer is not None and consumer.paused != paused:
+        if consumer is None:
+            self._directory.unadopted.set_paused(consumer_id, paused)
+        elif consumer.paused != paused:
             consumer.paused = paused
             signal = wire.ConsumerPaused if paused else wire.ConsumerResumed
             self._notices.tell(consumer.owner, signal(id=consumer.id))

@@ -8,6 +8,7 @@ from labsfu.rooms.notices import REPLACED, Notices, producer_added, screen_start
 from labsfu.rooms.participant import SIDES, Participant
 from labsfu.rooms.speaking import tell_present_speaker
 from labsfu.rooms.spreading import Spreading
+from labsfu.rooms.unadopted import Watch
 from labsfu.rooms.wishes import ConnectionId, Flow, ask, ask_to_close
 from labsfu.wire import commands, events
 from labsfu.wire import socket as wire
@@ -61,12 +62,12 @@ class Joining:
     def _make_transports(self, participant: Participant, missing: list[TransportSide]) -> Flow[None]:
         command = commands.CreateWebRtcTransport(router_id=participant.router_id)
         made: dict[TransportSide, TransportOptions] = {}
-        with self._directory.unadopted.watch():
+        with self._directory.unadopted.watch() as said:
             try:
                 for side in missing:
                     made[side] = (yield from ask(command, commands.TransportCreated)).options
                     self._directory.check_alive(participant)
-                self._check_open(made)
+                _check_open(made, said)
             except CommandError:
                 yield from self._undo(participant, list(made.values()))
                 self._directory.check_alive(participant)
@@ -74,11 +75,6 @@ class Joining:
             extra = [options for side, options in made.items() if not self._adopt(participant, side, options)]
         yield from self._undo(participant, extra)
         self._directory.check_alive(participant)
-
-    def _check_open(self, made: dict[TransportSide, TransportOptions]) -> None:
-        for options in made.values():
-            if self._directory.unadopted.has_ended(options.id):
-                raise Conflict(f"transport '{options.id}' closed while it was made", slug="transport-closed")
 
     def _adopt(self, participant: Participant, side: TransportSide, options: TransportOptions) -> bool:
         """Another connection of the same participant may have been faster; its transport stays."""
@@ -131,3 +127,9 @@ class Joining:
         self._notices.tell_others(participant, wire.ParticipantJoined(participant=participant.payload()))
         if participant.share_screen:
             self._notices.tell_others(participant, screen_started(participant))
+
+
+def _check_open(made: dict[TransportSide, TransportOptions], said: Watch) -> None:
+    for options in made.values():
+        if said.has_ended(options.id):
+            raise Conflict(f"transport '{options.id}' closed while it was made", slug="transport-closed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labsfu.rooms.participant import Consumer, Participant, Producer
 from labsfu.rooms.room import Room
-from labsfu.rooms.wishes import ConnectionId, Hangup, Order, Publish, Tell, Wish
+from labsfu.rooms.wishes import ConnectionId, Gate, Hangup, Order, Publish, Tell, Wish
 from labsfu.wire import socket as wire
 from labsfu.wire.base import ABSENT, Absent
 from labsfu.wire.commands import RouterCommand
@@ -55,9 +55,11 @@ class Notices:
         """Close a socket once it was told everything."""
         self._wishes.append(Hangup(connection, code, reason))
 
-    def order(self, command: RouterCommand) -> None:
-        """Have a command carried out, without waiting for it."""
-        self._wishes.append(Order(command))
+    def order(self, command: RouterCommand) -> Gate:
+        """Have a command carried out, without waiting for it; the gate opens when that is over."""
+        order = Order(command)
+        self._wishes.append(order)
+        return order.over
 
     def publish(self, event: RoomEvent) -> None:
         """Let whoever watches know what happened."""

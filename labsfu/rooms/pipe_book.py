@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import msgspec
 
+from labsfu.rooms.wishes import Gate
 from labsfu.wire.ids import ConsumerId, ProducerId, RouterId, TransportId
 from labsfu.wire.pipe import PipeConsumerPayload, PipeProducerPayload, PipeProducerToLocalRouterPayload
 
@@ -35,12 +35,12 @@ class Copy:
         source: the router that it came from, which need not be its origin.
         consumer: what sends it into the pipe, as it was when it was made.
         producer: what comes out of it, likewise.
-        source_paused: as the source told last.
-        consumer_paused: somebody else than us stopped the pipe consumer.
-        paused: what was asked last of the router it came to.
+        source_paused: as the source told last; None: nothing yet.
+        consumer_paused: as the pipe consumer told last: somebody stopped it.
+        paused: as it told last itself; None: nothing since it was made.
+        held: whether it was ordered to stop, for what it is a copy of does not flow.
         users: its consumers, and flows that are about to make one.
-        idle: nobody uses it any more, so the pipe consumer is stopped; it does not pause for that.
-        awaited: how the pipe consumer will be told to be paused or resumed by our orders that are under way.
+        idle: whether the pipe consumer was ordered to stop, for nobody uses it any more; it is not paused for that.
         made: it is there.
         ended: it is gone, or must not come.
     """
@@ -49,20 +49,19 @@ class Copy:
     source: RouterId
     destination: RouterId
     pipe: Pipe | None = None
-    consumer_id: ConsumerId | None = None
     consumer: PipeConsumerPayload | None = None
     producer: PipeProducerPayload | None = None
     source_paused: bool | None = None
     consumer_paused: bool = False
-    paused: bool = False
+    paused: bool | None = None
+    held: bool = False
     users: dict[object, None] = field(default_factory=dict)
     idle: bool = False
-    awaited: deque[bool] = field(default_factory=deque)
     made: bool = False
     ended: bool = False
 
     @property
-    def should_pause(self) -> bool:
+    def should_hold(self) -> bool:
         """Whether it must not flow: what it is a copy of does not, or the pipe consumer was stopped."""
         return bool(self.source_paused) or self.consumer_paused
 
@@ -70,8 +69,9 @@ class Copy:
         """Both ends, as they are now; it must have been made."""
         assert self.consumer is not None, "only what was made is shown"
         assert self.producer is not None, "only what was made is shown"
+        paused = self.held or (self.producer.paused if self.paused is None else self.paused)
         consumer = msgspec.structs.replace(
-            self.consumer, paused=self.consumer_paused or self.idle, producer_paused=bool(self.source_paused)
+            self.consumer, paused=self.consumer_paused, producer_paused=bool(self.source_paused)
         )
         return PipeProducerToLocalRouterPayload(
             message=f"producer {self.producer_id} is on router {self.destination} too",
@@ -79,7 +79,7 @@ class Copy:
             source_router_id=self.source,
             destination_router_id=self.destination,
             pipe_consumer=consumer,
-            pipe_producer=msgspec.structs.replace(self.producer, paused=self.paused),
+            pipe_producer=msgspec.structs.replace(self.producer, paused=paused),
         )
 
 
@@ -92,6 +92,7 @@ class PipeBook:
         copies: by the router that they came to, and the producer's id.
         consumers: the copy that each pipe consumer feeds.
         users: the copy that each consumer is of.
+        settling: where something is still ordered of a copy, which may be gone: what opens when that is over.
     """
 
     def __init__(self) -> None:
@@ -100,10 +101,12 @@ class PipeBook:
         self.copies: dict[tuple[RouterId, ProducerId], Copy] = {}
         self.consumers: dict[ConsumerId, Copy] = {}
         self.users: dict[ConsumerId, Copy] = {}
+        self.settling: dict[tuple[RouterId, ProducerId], Gate] = {}
         self._leaving: dict[tuple[RouterId, ProducerId], dict[Copy, None]] = {}
 
     def __len__(self) -> int:
-        books = (self.pipes, self.transports, self.copies, self.consumers, self.users, self._leaving)
+        copies = (self.copies, self.consumers, self.users, self.settling, self._leaving)
+        books = (self.pipes, self.transports, *copies)
         return sum(len(book) for book in books)
 
     def copies_from(self, router_id: RouterId, producer_id: ProducerId) -> tuple[Copy, ...]:
@@ -115,12 +118,21 @@ class PipeBook:
         self.copies[copy.destination, copy.producer_id] = copy
         self._leaving.setdefault((copy.source, copy.producer_id), {})[copy] = None
 
-    def name_consumer(self, copy: Copy, consumer_id: ConsumerId) -> None:
-        """What sends a copy into its pipe has this id."""
-        if copy.consumer_id is not None:
-            self.consumers.pop(copy.consumer_id, None)
-        copy.consumer_id = consumer_id
-        self.consumers[consumer_id] = copy
+    def add_consumer(self, copy: Copy, consumer: PipeConsumerPayload) -> None:
+        """This sends a copy into its pipe."""
+        copy.consumer = consumer
+        self.consumers[consumer.id] = copy
+
+    def settle(self, copy: Copy, over: Gate) -> None:
+        """Something is ordered of it: another copy of its name is not to be made before that is over."""
+        name = copy.destination, copy.producer_id
+        self.settling[name] = over
+
+        def forget() -> None:
+            if self.settling.get(name) is over:
+                del self.settling[name]
+
+        over.when_open(forget)
 
     def strike_copy(self, copy: Copy) -> None:
         """It is gone."""
@@ -132,8 +144,8 @@ class PipeBook:
         leaving.pop(copy, None)
         if not leaving:
             self._leaving.pop(source, None)
-        if copy.consumer_id is not None:
-            self.consumers.pop(copy.consumer_id, None)
+        if copy.consumer is not None:
+            self.consumers.pop(copy.consumer.id, None)
         if copy.pipe is not None:
             copy.pipe.copies.pop(copy, None)
 

@@ -12,11 +12,12 @@ from labsfu.rooms.pipe_book import Copy, Pipe, PipeBook
 from labsfu.rooms.pipe_upkeep import PipeUpkeep, closings_of
 from labsfu.rooms.remote import RemotePeople
 from labsfu.rooms.together import Together
-from labsfu.rooms.wishes import Flow, ask, ask_to_close
+from labsfu.rooms.unadopted import Watch
+from labsfu.rooms.wishes import Flow, WaitFor, ask, ask_to_close
 from labsfu.wire import commands
 from labsfu.wire.base import ABSENT
 from labsfu.wire.ids import ProducerId, RouterId, TransportId
-from labsfu.wire.pipe import PipeProducerPayload, PipeTransportPayload
+from labsfu.wire.pipe import PipeConsumerPayload, PipeProducerPayload, PipeTransportPayload
 from labsfu.wire.sfu import ProducerPayload
 
 LOOPBACK = "127.0.0.1"
@@ -55,10 +56,10 @@ class Piping:
         """
         if source == destination:
             raise Conflict(f"router '{source}' cannot be piped to itself", slug="pipe-to-itself")
-        known = self._book.copies.get((destination, producer_id))
-        if known is not None and known.source != source:
-            raise _exists(producer_id, destination)
-        return (yield from self._copy(source, producer_id, destination))
+        copy = yield from self._copy(source, producer_id, destination)
+        if copy.source != source:
+            raise Conflict(f"router '{destination}' has a producer '{producer_id}' already", slug="producer-exists")
+        return copy
 
     def bring(self, source: RouterId, producer_id: ProducerId, destination: RouterId) -> Flow[Copy | None]:
         """Have a producer be on the router of somebody who wants to consume it, whichever way it comes there.
@@ -89,11 +90,13 @@ class Piping:
         while True:
             copy = self._book.copies.get(name)
             if copy is None or not copy.made:
-                copy = yield from self._copies_in_making.make(name, lambda: self._make(*name, source))
+                copy = yield from self._copies_in_making.make(name, lambda: self._make(*name, source), terms=source)
             if copy is not None and not copy.ended:
                 return copy
 
     def _make(self, destination: RouterId, producer_id: ProducerId, source: RouterId) -> Flow[Copy]:
+        while (over := self._book.settling.get((destination, producer_id))) is not None:
+            yield WaitFor(over)  # what is still ordered of the copy before is not to hit this one
         copy = Copy(producer_id, source, destination)
         self._book.add_copy(copy)
         try:
@@ -116,15 +119,11 @@ class Piping:
             transport_id=pipe.ends[copy.source],
             producer_id=copy.producer_id,
             rtp_capabilities=there.router.rtp_capabilities,
-            paused=True,
+            held=True,
             app_data=origin.app_data,
         )
-        consumer = copy.consumer = (yield from ask(consume, commands.PipeConsumed)).consumer
-        self._book.name_consumer(copy, consumer.id)
-        if copy.source_paused is None:
-            copy.source_paused = consumer.producer_paused
-        _check_open(copy)
-        copy.paused = copy.should_pause
+        consumer = yield from self._consume(copy, consume)
+        copy.held = copy.should_hold
         produce = commands.ProduceFromPipe(
             router_id=copy.destination,
             transport_id=pipe.ends[copy.destination],
@@ -132,13 +131,13 @@ class Piping:
             participant_id=origin.participant_id,
             kind=consumer.kind,
             rtp_parameters=consumer.rtp_parameters,
-            paused=copy.paused,
+            held=copy.held,
             app_data=origin.app_data,
         )
         copy.producer = yield from self._produce(copy, produce)
         _check_open(copy)
-        resume = commands.ResumeConsumer(router_id=copy.source, consumer_id=consumer.id)
-        yield from ask(resume, commands.Done)  # now, that nothing comes before there is somebody to take it
+        let_flow = commands.HoldConsumer(router_id=copy.source, consumer_id=consumer.id, held=False)
+        yield from ask(let_flow, commands.Done)  # now, that nothing comes before there is somebody to take it
         _check_open(copy)
 
     def _sending(self, copy: Copy) -> Flow[ProducerPayload]:
@@ -148,6 +147,20 @@ class Piping:
         if shown.kind is ABSENT:
             raise Conflict(f"producer '{copy.producer_id}' sends nothing yet", slug="producer-incomplete")
         return shown
+
+    def _consume(self, copy: Copy, command: commands.ConsumeForPipe) -> Flow[PipeConsumerPayload]:
+        """Make what sends it into the pipe."""
+        with self._directory.unadopted.watch() as said:
+            consumer = (yield from ask(command, commands.PipeConsumed)).consumer
+            if said.has_ended(consumer.id):
+                self._book.strike_copy(copy)
+            else:
+                self._book.add_consumer(copy, consumer)
+            copy.consumer_paused = said.is_paused(consumer.id, consumer.paused)
+        if copy.source_paused is None:
+            copy.source_paused = consumer.producer_paused
+        _check_open(copy)
+        return consumer
 
     def _produce(self, copy: Copy, command: commands.ProduceFromPipe) -> Flow[PipeProducerPayload]:
         """Make it on the other router: in another room somebody of that room sends it, in the same room nobody new."""
@@ -182,14 +195,14 @@ class Piping:
 
     def _make_pipe(self, one: RouterId, other: RouterId) -> Flow[Pipe]:
         made: dict[RouterId, PipeTransportPayload] = {}
-        with self._directory.unadopted.watch():
+        with self._directory.unadopted.watch() as said:
             try:
                 for router_id in (one, other):
                     create = commands.CreatePipeTransport(router_id=router_id, listen_ip=LOOPBACK)
                     made[router_id] = (yield from ask(create, commands.PipeTransportShown)).pipe_transport
                 for router_id, peer in ((one, made[other]), (other, made[one])):
                     yield from ask(_connect(router_id, made[router_id].id, peer), commands.Done)
-                self._check_both_open(made)
+                _check_both_open(made, said)
             except CommandError:
                 ends = {router_id: shown.id for router_id, shown in made.items()}
                 yield from ask_to_close(closings_of(Pipe(ends)))
@@ -198,10 +211,11 @@ class Piping:
         self._book.add_pipe(pipe)
         return pipe
 
-    def _check_both_open(self, made: dict[RouterId, PipeTransportPayload]) -> None:
-        for shown in made.values():
-            if self._directory.unadopted.has_ended(shown.id):
-                raise Conflict(f"pipe transport '{shown.id}' closed while it was made", slug="pipe-closed")
+
+def _check_both_open(made: dict[RouterId, PipeTransportPayload], said: Watch) -> None:
+    for shown in made.values():
+        if said.has_ended(shown.id):
+            raise Conflict(f"pipe transport '{shown.id}' closed while it was made", slug="pipe-closed")
 
 
 def _connect(router_id: RouterId, transport_id: TransportId, peer: PipeTransportPayload) -> commands.Command:
@@ -213,7 +227,3 @@ def _connect(router_id: RouterId, transport_id: TransportId, peer: PipeTransport
 def _check_open(copy: Copy) -> None:
     if copy.ended:
         raise Conflict(f"the pipe of producer '{copy.producer_id}' closed while it was made", slug="pipe-closed")
-
-
-def _exists(producer_id: ProducerId, router_id: RouterId) -> Conflict:
-    return Conflict(f"router '{router_id}' has a producer '{producer_id}' already", slug="producer-exists")

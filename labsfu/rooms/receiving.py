@@ -45,8 +45,8 @@ class Receiving:
         except CommandError:
             _check_alive(participant, producer)
             raise
-        _check_alive(participant, producer)
-        with self._piping.using(copy):
+        with self._piping.using(copy):  # at once: who is gone meanwhile is to leave it as one that nobody uses
+            _check_alive(participant, producer)
             made = yield from self._make(participant, producer, request, asked_by)
         # a copy on another router follows a moment later, and nobody is told when it does
         return _consumed(made, producer, request, paused=made.producer_paused if copy is None else producer.paused)
@@ -59,15 +59,16 @@ class Receiving:
         asked_by: ConnectionId | None,
     ) -> Flow[commands.Consumed]:
         command = self._consuming(participant, producer, request)
-        with self._directory.unadopted.watch():
+        with self._directory.unadopted.watch() as said:
             made = yield from ask(command, commands.Consumed)
-            alive = not producer.ended and not self._directory.unadopted.has_ended(made.consumer_id)
+            alive = not producer.ended and not said.has_ended(made.consumer_id)
             if participant.ended or not alive or participant.was_overtaken(asked_by):
                 close = commands.CloseConsumer(router_id=command.router_id, consumer_id=made.consumer_id)
                 yield from ask_to_close([close])
                 self._directory.check_alive(participant)
                 raise NotFound.of("producer", producer.id)
-            self._adopt(Consumer(made.consumer_id, participant, producer))
+            paused = said.is_paused(made.consumer_id, command.paused)
+            self._adopt(Consumer(made.consumer_id, participant, producer, paused, news=said.heard(made.consumer_id)))
         return made
 
     @staticmethod
@@ -154,7 +155,6 @@ class Receiving:
         return shown.consumer
 
     def _adopt(self, consumer: Consumer) -> None:
-        consumer.news = self._directory.unadopted.heard(consumer.id)
         self._directory.consumers[consumer.id] = consumer
         consumer.owner.consumers[consumer.id] = consumer
         consumer.producer.consumers[consumer.id] = consumer

@@ -46,21 +46,21 @@ class RemotePeople:
             return (yield from ask(command, commands.PipeProduced)).producer
         self._check(room, command)
         name = command.router_id, command.producer_id
-        with self._directory.unadopted.watch():
+        with self._directory.unadopted.watch() as said:
             made = (yield from ask(command, commands.PipeProduced)).producer
             try:
                 if room.closed or command.router_id not in room.routers:
                     raise NotFound.of("router", command.router_id)
-                if self._directory.unadopted.has_ended(name):
+                if said.has_ended(name):
                     raise Conflict(f"producer '{made.id}' closed while it was made", slug="producer-closed")
                 self._check(room, command)
             except CommandError:
                 close = commands.CloseProducer(router_id=command.router_id, producer_id=command.producer_id)
                 yield from ask_to_close([close])
                 raise
-            news = self._directory.unadopted.heard(name)
+            paused, news = said.is_paused(name, made.paused), said.heard(name)
         owner = room.participants.get(command.participant_id) or self._welcome(room, command)
-        producer = Producer(made.id, owner, command.router_id, command.kind, made.paused, news=news)
+        producer = Producer(made.id, owner, command.router_id, command.kind, paused, news=news)
         self._directory.adopt(producer)
         self._notices.tell_others(owner, producer_added(producer))
         follow_speaker(room, self._notices)

@@ -7,7 +7,7 @@ from labsfu.rooms.closing import Closing
 from labsfu.rooms.directory import Directory
 from labsfu.rooms.limits import check_app_data
 from labsfu.rooms.notices import Notices, producer_added, producer_flow
-from labsfu.rooms.participant import NewsBook, Participant, Producer
+from labsfu.rooms.participant import Participant, Producer
 from labsfu.rooms.rights import may_send
 from labsfu.rooms.wishes import Flow, ask, ask_to_close
 from labsfu.wire import commands
@@ -59,12 +59,9 @@ class Sending:
         self._check_count(participant)
         participant.producers_in_making += 1
         try:
-            made, news = yield from self._make(participant, command)
+            producer = yield from self._make(participant, command)
         finally:
             participant.producers_in_making -= 1
-        producer = Producer(
-            made.producer_id, participant, participant.router_id, request.kind, request.paused, news=news
-        )
         self._directory.adopt(producer)
         self._notices.tell_others(participant, producer_added(producer))
         return wire.Produced(id=producer.id, request_id=request.request_id)
@@ -75,19 +72,20 @@ class Sending:
             detail = f"participant '{participant.id}' has {limit} producers, and may have no more"
             raise Conflict(detail, slug="too-many-producers")
 
-    def _make(self, participant: Participant, command: commands.Produce) -> Flow[tuple[commands.Produced, NewsBook]]:
+    def _make(self, participant: Participant, command: commands.Produce) -> Flow[Producer]:
         asked_by = participant.connection
-        with self._directory.unadopted.watch():
+        with self._directory.unadopted.watch() as said:
             made = yield from ask(command, commands.Produced)
             name = command.router_id, made.producer_id
-            alive = not self._directory.unadopted.has_ended(name)
+            alive = not said.has_ended(name)
             if participant.ended or not alive or participant.was_overtaken(asked_by):
                 yield from ask_to_close(
                     [commands.CloseProducer(router_id=command.router_id, producer_id=made.producer_id)]
                 )
                 self._directory.check_alive(participant)
                 raise Conflict(f"producer '{made.producer_id}' closed while it was made", slug="producer-closed")
-            return made, self._directory.unadopted.heard(name)
+            paused, news = said.is_paused(name, command.paused), said.heard(name)
+        return Producer(made.producer_id, participant, command.router_id, command.kind, paused, news=news)
 
     def pause(
         self, participant: Participant, request: wire.ProducerPause

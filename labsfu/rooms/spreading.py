@@ -35,10 +35,10 @@ class Spreading:
             Unavailable: it closed at once.
             CommandError: the worker's refusal.
         """
-        with self._directory.unadopted.watch():
+        with self._directory.unadopted.watch() as said:
             command = commands.CreateRouter(participant_count=min(size, self._capacity))
             made = yield from ask(command, commands.RouterCreated)
-            if self._directory.unadopted.has_ended(made.router_id):
+            if said.has_ended(made.router_id):
                 raise Unavailable(f"router '{made.router_id}' closed while it was made", slug="router-closed")
         return made
 

@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Making(Generic[T]):
+    terms: Hashable
     gate: Gate = field(default_factory=Gate)
     made: T | None = None
     error: CommandError | None = None
@@ -25,24 +26,24 @@ class Together(Generic[T]):
     def __init__(self) -> None:
         self._makings: dict[Hashable, _Making[T]] = {}
 
-    def make(self, name: Hashable, make: Callable[[], Flow[T]]) -> Flow[T | None]:
+    def make(self, name: Hashable, make: Callable[[], Flow[T]], terms: Hashable = None) -> Flow[T | None]:
         """What `make` makes; of `name` only one is being made at one time.
 
-        Answers None if the maker was given up.
+        Answers None if the maker was given up, or refused on other `terms`: then it may be made on one's own.
 
         Raises:
             CommandError: the maker's refusal.
         """
         making = self._makings.get(name)
         if making is None:
-            return (yield from self._make(name, make))
+            return (yield from self._make(name, make, terms))
         yield WaitFor(making.gate)
-        if making.error is not None:
+        if making.error is not None and making.terms == terms:
             raise type(making.error)(making.error.detail, slug=making.error.slug)
         return making.made
 
-    def _make(self, name: Hashable, make: Callable[[], Flow[T]]) -> Flow[T]:
-        making = self._makings[name] = _Making[T]()
+    def _make(self, name: Hashable, make: Callable[[], Flow[T]], terms: Hashable) -> Flow[T]:
+        making = self._makings[name] = _Making[T](terms)
         try:
             making.made = yield from make()
         except CommandError as error:

@@ -9,7 +9,7 @@ every yield whether what it refers to still lives.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NewType, TypeAlias, TypeVar
 
 from labsfu.errors import CommandError, Unavailable
@@ -95,9 +95,14 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Have this carried out, some time soon: those to one router in the order of ordering. A refusal ends nothing."""
+    """Have this carried out, some time soon: those to one router in the order of ordering. A refusal ends nothing.
+
+    Attributes:
+        over: to be opened when it was carried out or refused.
+    """
 
     command: RouterCommand
+    over: Gate = field(default_factory=Gate)
 
 
 Wish: TypeAlias = Tell | Hangup | Publish | Order

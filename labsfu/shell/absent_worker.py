@@ -24,7 +24,7 @@ _NO_COUNTS = EngineCounts(
 
 
 def absent_worker(
-    id_: WorkerId, state: Literal["starting", "dead"] = "dead", pid: int = 0, listen: tuple[str, ...] = ()
+    id_: WorkerId, state: Literal["starting", "silent", "dead"] = "dead", pid: int = 0, listen: tuple[str, ...] = ()
 ) -> WorkerInfo:
     """Its name and state; `pid` is its last process, 0 when none is known."""
     return WorkerInfo(

@@ -1,4 +1,4 @@
-"""A worker process: `python -m labsfu.shell.child --socket FD --parent PID`; started by the server only."""
+"""A worker process: `python -P -m labsfu.shell.child --socket FD --parent PID`; started by the server only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 
 import structlog
@@ -19,10 +19,12 @@ from labsfu.errors import CommandError, InvalidValue, Malformed, Unavailable
 from labsfu.shell.clock import Clock
 from labsfu.shell.driver import InProcessWorker
 from labsfu.shell.entropy import SystemEntropy
-from labsfu.shell.frames import FrameReader, frame, pack
+from labsfu.shell.frames import MAX_FRAME_BYTES, MAX_VALUE_BYTES, FrameReader, frame, pack
 from labsfu.shell.logs import set_up_logs
 from labsfu.shell.outbox import Outbox
+from labsfu.shell.udp import adopt_udp
 from labsfu.shell.worker_messages import (
+    PROGRAM,
     Answer,
     Ask,
     AskInfo,
@@ -49,6 +51,9 @@ OUTBOX_BYTES = 1 << 20
 
 OUTBOX_HARD_BYTES = 16 << 20
 """From here on only events of what is made and closed are told: the server has not read for long."""
+
+ASKS_WAITING = 256
+"""So many are read ahead, for the pings behind them; the server never has more open at one time."""
 
 EXIT_CONFUSED = 3
 
@@ -80,6 +85,7 @@ class Child:
         self._stream = stream
         self._set_up_logs = set_up_logs
         self._outbox = Outbox(OUTBOX_BYTES)
+        self._confused: Malformed | None = None
 
     async def run(self) -> None:
         """Serve until the server is gone, or says so by ending the stream.
@@ -91,7 +97,11 @@ class Child:
             begin = await anext(messages, None)
             if isinstance(begin, Begin):
                 self._set_up_logs(begin.log_level, begin.log_format)
-                await self._work(begin, messages)
+                if begin.program == PROGRAM:
+                    await self._work(begin, messages)
+                else:
+                    detail = f"the server is {begin.program}, its worker {PROGRAM}"
+                    await self._refuse(Unavailable(detail, slug="worker-unavailable"))
             elif begin is not None:
                 raise Malformed("frame-out-of-order")
 
@@ -103,8 +113,9 @@ class Child:
             clock=Clock(begin.boot),
             on_events=self._tell,
             media_codecs=begin.media_codecs,
+            sockets=[adopt_udp(descriptor) for descriptor in begin.sockets],
         )
-        refusal = malformed = None
+        refusal: Unavailable | None = None
         async with trio.open_nursery() as nursery:
             try:
                 await nursery.start(worker.run)
@@ -113,15 +124,15 @@ class Child:
             else:
                 nursery.start_soon(self._outbox.write_forever, self._stream)
                 self._say(Ready(listen=worker.listen, rtp_capabilities=worker.rtp_capabilities))
-                try:
-                    await self._obey(worker, messages)
-                except Malformed as error:
-                    malformed = error
+                await self._obey(worker, messages)
             nursery.cancel_scope.cancel()
         if refusal is not None:
-            await self._stream.send_all(frame(CannotStart(slug=refusal.slug, detail=refusal.detail)))
-        if malformed is not None:  # what is raised in a nursery leaves it in a group
-            raise malformed
+            await self._refuse(refusal)
+        if self._confused is not None:  # what is raised in a nursery leaves it in a group
+            raise self._confused
+
+    async def _refuse(self, refusal: Unavailable) -> None:
+        await self._stream.send_all(frame(CannotStart(slug=refusal.slug, detail=refusal.detail)))
 
     async def _messages(self) -> AsyncGenerator[ToWorker, None]:
         """What the server says, until it ends the stream; a frame that was torn off by that is nothing."""
@@ -134,18 +145,39 @@ class Child:
             return
 
     async def _obey(self, worker: InProcessWorker, messages: AsyncIterator[ToWorker]) -> None:
+        """Until the stream ends or makes no sense. Pings are answered at once, whatever else waits for its turn."""
+        asked, asks = trio.open_memory_channel[Ask | AskInfo](ASKS_WAITING)
+        async with trio.open_nursery() as nursery:
+
+            async def answer() -> None:
+                try:
+                    await self._answer(worker, asks)
+                except Malformed as error:
+                    self._confused = error
+                    nursery.cancel_scope.cancel()
+
+            nursery.start_soon(answer)
+            try:
+                async for message in messages:
+                    match message:
+                        case Ask() | AskInfo():
+                            await asked.send(message)
+                        case Ping():
+                            self._say(Pong(load=worker.load))
+                        case _:
+                            raise Malformed("frame-out-of-order")
+            except Malformed as error:
+                self._confused = error
+            nursery.cancel_scope.cancel()
+
+    async def _answer(self, worker: InProcessWorker, asks: AsyncIterable[Ask | AskInfo]) -> None:
         """One after the other; none while the server does not read what it asked for."""
-        async for message in messages:
+        async for ask in asks:
             await self._outbox.wait_room()
-            match message:
-                case Ask():
-                    self._say(await _carry_out(worker, message))
-                case AskInfo():
-                    self._say(Told(number=message.number, info=await worker.info()))
-                case Ping():
-                    self._say(Pong(load=worker.load))
-                case _:
-                    raise Malformed("frame-out-of-order")
+            if isinstance(ask, Ask):
+                self._say(await _carry_out(worker, ask))
+            else:
+                self._say(Told(number=ask.number, info=await worker.info()))
 
     def _say(self, message: FromWorker) -> None:
         self._outbox.put(frame(message))
@@ -154,21 +186,35 @@ class Child:
         if self._outbox.size >= OUTBOX_HARD_BYTES:
             happened = [event for event in happened if not isinstance(event, _MEASURED)]
         if happened:
-            self._say(Happened(events=tuple(happened)))
+            self._tell_in_frames(tuple(happened))
+
+    def _tell_in_frames(self, happened: tuple[EngineEvent, ...]) -> None:
+        """In as few as they fit into."""
+        framed = frame(Happened(events=happened))
+        if len(framed) <= MAX_FRAME_BYTES or len(happened) == 1:
+            self._outbox.put(framed)
+            return
+        half = len(happened) // 2
+        self._tell_in_frames(happened[:half])
+        self._tell_in_frames(happened[half:])
 
 
 async def _carry_out(worker: InProcessWorker, ask: Ask) -> Answer | Refused | Broken:
     """What becomes of a command; its events are told already."""
     try:
-        return Answer(number=ask.number, result=pack(await worker.execute(command_unpacker.unpack(ask.command))))
-    except CommandError as error:
-        return refused_by(ask.number, error)
+        command = command_unpacker.unpack(ask.command)
     except RecursionError:
         return refused_by(ask.number, InvalidValue("a value is nested too deep", slug="not-json"))
-    except Malformed:
-        raise
+    try:
+        result = pack(await worker.execute(command))
+    except CommandError as error:
+        return refused_by(ask.number, error)
     except Exception as error:  # as a request in the server's own process would fail, and nothing else with it
         return Broken(number=ask.number, detail="".join(traceback.format_exception(error)))
+    if len(result) > MAX_VALUE_BYTES:  # of what only shows: no command that changes something answers so much
+        detail = f"the answer has {len(result)} bytes, more than {MAX_VALUE_BYTES}"
+        return refused_by(ask.number, Unavailable(detail, slug="answer-too-large"))
+    return Answer(number=ask.number, result=result)
 
 
 async def _serve(end: socket.socket) -> int:

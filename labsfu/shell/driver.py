@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import resource
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TypeAlias
 
 import trio
@@ -21,9 +19,11 @@ from labsfu.core.entropy import Entropy
 from labsfu.core.ortc.supported import DEFAULT_MEDIA_CODECS
 from labsfu.core.outputs import Address, SocketId
 from labsfu.errors import Unavailable
+from labsfu.shell.absent_worker import absent_worker
 from labsfu.shell.clock import Clock
 from labsfu.shell.pipe_sockets import PipeSockets
-from labsfu.shell.udp import UdpSender, bind_all
+from labsfu.shell.udp import UdpSender, bind_all, drain_udp
+from labsfu.shell.usage import cpu_seconds, resident_bytes
 from labsfu.wire.commands import Command, Counted, CreatePipeTransport, GetCounts, Result
 from labsfu.wire.events import EngineEvent
 from labsfu.wire.ids import WorkerId
@@ -45,8 +45,8 @@ _Receive: TypeAlias = Callable[[int, Address, SocketId, float], None]
 class InProcessWorker:
     """A worker whose engine runs in this process; satisfies `labsfu.wire.worker.Worker`.
 
-    Given: its id, where media comes in, entropy, clock, who wants the events, what is forwarded. Owned: engine and
-    socket, both from `run` on.
+    Given: its id, where media comes in, entropy, clock, who wants the events, what is forwarded, and sockets that are
+    bound there already, if there are. Owned: engine and sockets, both from `run` on.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class InProcessWorker:
         clock: Clock,
         on_events: Callable[[Sequence[EngineEvent]], None],
         media_codecs: Sequence[RtpCodecCapability] = DEFAULT_MEDIA_CODECS,
+        sockets: Sequence[socket.socket] = (),
     ) -> None:
         self._id = worker_id
         self._media = media
@@ -65,6 +66,7 @@ class InProcessWorker:
         self._clock = clock
         self._on_events = on_events
         self._media_codecs = media_codecs
+        self._sockets = sockets
         self._open: _Open | None = None
 
     @property
@@ -93,13 +95,14 @@ class InProcessWorker:
         return self._open is not None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Bind, say that it is ready, serve until cancelled.
+        """Bind, unless that was done, say that it is ready, serve until cancelled.
 
         Raises:
             Unavailable: the media port cannot be had.
         """
         with ExitStack() as stack:
-            sockets = [stack.enter_context(sock) for sock in bind_all(self._media.addresses, self._media.port)]
+            bound = self._sockets or bind_all(self._media.addresses, self._media.port)
+            sockets = [stack.enter_context(sock) for sock in bound]
             async with trio.open_nursery() as nursery:
                 self._open = _Open(
                     sockets, self._media, self._entropy, self._clock, self._on_events, self._media_codecs, nursery
@@ -125,6 +128,10 @@ class InProcessWorker:
         """State, load and counts."""
         await trio.lowlevel.checkpoint()
         return self._running().info(self._id)
+
+    def silent_info(self) -> WorkerInfo:
+        """Its state and where it listens."""
+        return absent_worker(self._id, "dead" if self._open is None else "silent", os.getpid(), self.listen)
 
     def _running(self) -> _Open:
         if self._open is None:
@@ -168,9 +175,10 @@ class _Open:
         )
 
     def start(self) -> None:
-        """Begin to read and to keep time."""
+        """Begin to read and to keep time. What came before is for an engine that is no more, if for any."""
         receive = self.engine.received
         for socket_id, sock in enumerate(self._sockets):
+            drain_udp(sock)
             self._nursery.start_soon(self._receive, sock, socket_id, receive)
         self._nursery.start_soon(self._tick_forever)
         self._nursery.start_soon(self._sample_forever)
@@ -206,8 +214,8 @@ class _Open:
             state="running",
             listen=self.listen,
             load=round(self.load, 3),
-            cpu_seconds=_cpu_seconds(),
-            rss_bytes=_resident_bytes(),
+            cpu_seconds=cpu_seconds(),
+            rss_bytes=resident_bytes(),
             router_count=counts.routers,
             producer_count=counts.producers,
             consumer_count=counts.consumers,
@@ -249,13 +257,13 @@ class _Open:
 
     async def _sample_forever(self) -> None:
         """Work out the forwarding rate and the load once a second."""
-        before, spent, then = 0, _cpu_seconds(), self._clock.now()
+        before, spent, then = 0, cpu_seconds(), self._clock.now()
         while True:
             await trio.sleep(1)
             counted = self.engine.execute(GetCounts(), self._clock.now())
             assert isinstance(counted, Counted)  # what GetCounts answers
             now, count = self._clock.now(), counted.counts.forwarded_packets
-            cpu = _cpu_seconds()
+            cpu = cpu_seconds()
             self._rate, self.load = (count - before) / (now - then), (cpu - spent) / (now - then)
             before, spent, then = count, cpu, now
 
@@ -284,18 +292,3 @@ def _candidate(address: str, port: int, place: int) -> IceCandidate:
         protocol="udp",
         port=port,
     )
-
-
-def _cpu_seconds() -> float:
-    """What this process has used so far, of all cores."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
-
-
-def _resident_bytes() -> int:
-    """Resident memory of this process; 0 where /proc does not tell (not Linux)."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except OSError:
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")

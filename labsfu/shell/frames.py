@@ -19,6 +19,9 @@ M = TypeVar("M")
 MAX_FRAME_BYTES = 64 << 20
 """Far beyond any real one: a length that is wrong is found before it is waited for."""
 
+MAX_VALUE_BYTES = MAX_FRAME_BYTES - 1024
+"""What travels packed inside a message, with room for the rest of it."""
+
 _LENGTH = struct.Struct("!I")
 _JSON = b"\xc1"
 """Begins what is packed as JSON: the one byte that begins nothing in msgpack."""

@@ -1,8 +1,9 @@
-"""A worker that is kept alive: one process after the other, under one name and on one port."""
+"""A worker that is kept alive: one process after the other, under one name and with the same media sockets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 from labsfu.errors import Unavailable
 from labsfu.shell.absent_worker import absent_worker
 from labsfu.shell.backoff import Backoff
+from labsfu.shell.udp import bind_all
 from labsfu.shell.worker_ledger import Ledger
 from labsfu.shell.worker_messages import Begin, Ready
 from labsfu.shell.worker_process import COMMAND, Obituary, WorkerProcess
@@ -42,7 +44,7 @@ class KeptWorker:
     """A worker in a process of its own; satisfies `labsfu.wire.worker.Worker`.
 
     Args:
-        begin: what each of its processes is told.
+        begin: what each of its processes is told, with the sockets that it is handed.
         ears: who is told what happens.
         patience: seconds without an answer until a process counts as hung.
         command: what to run.
@@ -91,11 +93,21 @@ class KeptWorker:
         return self._state == "running"
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Start a process, say that it is ready, and have another whenever one ends, until cancelled.
+        """Bind, start a process, say that it is ready, and have another whenever one ends, until cancelled.
+
+        The sockets stay this process's, too: while no worker has them, nobody else can.
 
         Raises:
-            Unavailable: the first one could not start.
+            Unavailable: the media port cannot be had, or the first process could not start.
         """
+        media = self._begin.media
+        with ExitStack() as stack:
+            sockets = [stack.enter_context(sock) for sock in bind_all(media.addresses, media.port)]
+            self._begin = replace(self._begin, sockets=tuple(sock.fileno() for sock in sockets))
+            await self._keep(task_status)
+
+    async def _keep(self, task_status: trio.TaskStatus[None]) -> None:
+        """One process after the other."""
         backoff = Backoff()
         while True:
             began = trio.current_time()
@@ -132,6 +144,11 @@ class KeptWorker:
         state = "dead" if self._state == "running" else self._state
         return absent_worker(self.id, state, self._pid, self.listen)
 
+    def silent_info(self) -> WorkerInfo:
+        """Its state, with its last process and where it listens."""
+        state = "silent" if self._state == "running" else self._state
+        return absent_worker(self.id, state, self._pid, self.listen)
+
     async def _live(self, task_status: trio.TaskStatus[None]) -> Obituary:
         """One process, from its start to its end; then it is buried."""
         self._state = "starting"
@@ -141,7 +158,6 @@ class KeptWorker:
 
         def on_ready(ready: Ready) -> None:
             self._ready, self._state, self._pid = ready, "running", process.pid
-            self._keep_port(ready)
             self._ears.worker(WorkerStarted(worker_id=self.id, pid=process.pid))
             task_status.started()
 
@@ -165,11 +181,6 @@ class KeptWorker:
                 WorkerDied(worker_id=self.id, pid=process.pid, reason=obituary.reason, detail=obituary.detail)
             )
         process.fail_open(self._unavailable())
-
-    def _keep_port(self, ready: Ready) -> None:
-        """Where the first one listens, clients will look for the next one, too."""
-        port = int(ready.listen[0].rpartition(":")[2])
-        self._begin = replace(self._begin, media=self._begin.media.at(port))
 
     def _on_events(self, happened: Sequence[EngineEvent]) -> None:
         for event in happened:

@@ -44,7 +44,8 @@ class PipeSockets:
         Raises:
             InvalidValue: that is no address, or none that the other end could be told (`invalid-listen-ip`).
             Conflict: the port is in use (`port-in-use`).
-            Unavailable: the address is not this machine's, or the port is not for us (`address-unavailable`).
+            Unavailable: the address is not this machine's, the port is not for us, or no more files may be open
+                (`address-unavailable`).
         """
         ip = self._media.addresses[0] if listen_ip is ABSENT else listen_ip
         told = self._told(ip)

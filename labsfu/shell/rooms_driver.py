@@ -10,6 +10,7 @@ from functools import partial
 from itertools import count
 from typing import TypeVar
 
+import structlog
 import trio
 
 from labsfu.errors import CommandError, Unavailable
@@ -22,6 +23,8 @@ from labsfu.wire.events import EngineEvent, Event
 from labsfu.wire.worker import Workers
 
 T = TypeVar("T")
+
+_log = structlog.get_logger()
 
 
 class RoomsDriver:
@@ -87,8 +90,12 @@ class RoomsDriver:
 
     # ------------------------------------------------------------------ steps
 
-    async def run(self, flow: Flow[T]) -> T:
+    async def run(self, flow: Flow[T], *, undaunted: bool = False) -> T:
         """Run a flow to its end, whatever becomes of the caller.
+
+        Args:
+            flow: what is run.
+            undaunted: bugs that come to light in a worker are logged, and are refusals to the flow.
 
         Raises:
             CommandError: the flow's refusal.
@@ -99,12 +106,12 @@ class RoomsDriver:
                 scope.cancel()
             self._flows.add(scope)
             try:
-                return await self._run(flow)
+                return await self._run(flow, undaunted)
             finally:
                 self._flows.discard(scope)
         raise Unavailable("the server is stopping", slug="server-stopping")
 
-    async def _run(self, flow: Flow[T]) -> T:
+    async def _run(self, flow: Flow[T], undaunted: bool) -> T:
         resume: Callable[[], AskWorker | WaitFor] = partial(next, flow)
         while True:
             try:
@@ -123,6 +130,11 @@ class RoomsDriver:
                     resume = partial(flow.send, await self._workers.execute(wish.command))
             except CommandError as refused:
                 resume = partial(flow.throw, refused)
+            except Exception as error:
+                if not undaunted:
+                    raise
+                _log.error("worker failed", command=type(wish.command).__name__, exc_info=error)
+                resume = partial(flow.throw, Unavailable("a worker failed", slug="worker-unavailable"))
 
     def call(self, operation: Callable[[], T]) -> T:
         """Carry out one step of the rooms that needs no worker, and deliver."""
@@ -146,7 +158,7 @@ class RoomsDriver:
             with self._timer:
                 await trio.sleep_forever()
             try:
-                await self.run(self.rooms.tick(self.now()))
+                await self.run(self.rooms.tick(self.now()), undaunted=True)
             except Unavailable:  # stopped; closings that a worker refuses end the flow all the same
                 return
 
@@ -167,7 +179,7 @@ class RoomsDriver:
                 self._publish(wish.event)
                 continue
             if isinstance(wish, Order):
-                self._orders.put(wish.command)
+                self._orders.put(wish)
                 continue
             mailbox = self._mailboxes.get(wish.connection)
             if mailbox is None:

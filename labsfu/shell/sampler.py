@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from functools import partial
+from typing import TypeAlias
 
 import trio
 
 from labsfu.errors import CommandError
-from labsfu.shell.absent_worker import absent_worker
+from labsfu.shell.inquiry import Inquiry
 from labsfu.shell.mailbox import Mailbox
 from labsfu.wire.base import to_json
 from labsfu.wire.commands import GetSamples, Sampled
@@ -19,6 +20,8 @@ from labsfu.wire.worker import Worker, Workers
 
 PATIENCE = 1.0
 """Seconds that a worker has to say how it does, and what it holds."""
+
+_Found: TypeAlias = tuple[WorkerInfo, EngineSample]
 
 _NOTHING = EngineSample(transports=(), producers=(), consumers=())
 
@@ -32,11 +35,13 @@ class Sampler:
     """
 
     def __init__(self, workers: Workers, *, epoch_ms: Callable[[], int]) -> None:
-        self._workers = workers
         self._epoch_ms = epoch_ms
         self._measuring = trio.Lock()
         self._measured_at = float("-inf")
         self._measurement = b""
+        self._inquiries = [
+            (worker, Inquiry(partial(_measure_worker, worker), PATIENCE)) for worker in tuple(workers.all)
+        ]
 
     async def tell(self, mailbox: Mailbox, interval: int) -> None:
         """Put a sample into a mailbox at once, and every `interval` milliseconds, until cancelled.
@@ -62,31 +67,30 @@ class Sampler:
 
     async def _measure(self) -> bytes:
         at = self._epoch_ms()
-        workers = tuple(self._workers.all)
-        found: dict[int, tuple[WorkerInfo, EngineSample]] = {}
+        found: dict[int, _Found] = {}
 
-        async def measure_one(place: int, worker: Worker) -> None:
-            found[place] = await _measure_worker(worker)
+        async def measure_one(place: int, worker: Worker, inquiry: Inquiry[_Found]) -> None:
+            found[place] = await inquiry.answer() or (worker.silent_info(), _NOTHING)
 
         async with trio.open_nursery() as nursery:
-            for place, worker in enumerate(workers):
-                nursery.start_soon(measure_one, place, worker)
-        return to_json(_joined(at, [found[place] for place in range(len(workers))]))
+            for place, (worker, inquiry) in enumerate(self._inquiries):
+                nursery.start_soon(measure_one, place, worker, inquiry)
+        return to_json(_joined(at, [found[place] for place in range(len(found))]))
 
 
-async def _measure_worker(worker: Worker) -> tuple[WorkerInfo, EngineSample]:
-    """One that does not run, or does not answer in time, has nothing to be shown."""
-    with trio.move_on_after(PATIENCE), suppress(CommandError):
+async def _measure_worker(worker: Worker) -> _Found:
+    """One that does not run, or does not do it in time, has nothing to be shown."""
+    try:
         info = await worker.info()
         if info.state != "running":
             return info, _NOTHING
         result = await worker.execute(GetSamples())
-        if isinstance(result, Sampled):
-            return info, result.sample
-    return absent_worker(worker.id), _NOTHING
+    except CommandError:
+        return worker.silent_info(), _NOTHING
+    return (info, result.sample) if isinstance(result, Sampled) else (worker.silent_info(), _NOTHING)
 
 
-def _joined(at: int, found: Sequence[tuple[WorkerInfo, EngineSample]]) -> Measurement:
+def _joined(at: int, found: Sequence[_Found]) -> Measurement:
     samples = [sample for _, sample in found]
     return Measurement(
         at=at,

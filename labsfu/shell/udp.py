@@ -5,12 +5,16 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from labsfu.core.outputs import Address
 from labsfu.errors import Unavailable
 
 # Room for bursts: a key frame to many consumers is a few megabytes at once. The kernel gives what it allows.
 BUFFER_BYTES = 4 << 20
+
+# More small datagrams than fit into a buffer: reading them away takes some 20 ms.
+STALE_DATAGRAMS = 20_000
 
 
 def bind_udp(address: str, port: int) -> socket.socket:
@@ -20,16 +24,18 @@ def bind_udp(address: str, port: int) -> socket.socket:
         Unavailable: the address or the port cannot be had.
     """
     version = ipaddress.ip_address(address).version
-    sock = socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6, socket.SOCK_DGRAM)
     try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
-        if version == 6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((address, port))
-    except OSError as error:
-        sock.close()
+        with ExitStack() as undo:
+            sock = socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6, socket.SOCK_DGRAM)
+            undo.callback(sock.close)
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+            if version == 6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((address, port))
+            undo.pop_all()
+    except OSError as error:  # that no more files may be open, too
         raise Unavailable(
             f"cannot listen on udp {address} port {port}: {error.strerror}", slug="address-unavailable"
         ) from error
@@ -56,6 +62,26 @@ def bind_all(addresses: Sequence[str], port: int, attempts: int = 20) -> list[so
         else:
             return sockets
     raise AssertionError("the last attempt returned or raised")
+
+
+def adopt_udp(descriptor: int) -> socket.socket:
+    """A socket that another process bound and this one inherited; it is this one's to close."""
+    sock = socket.socket(fileno=descriptor)
+    sock.setblocking(False)
+    return sock
+
+
+def drain_udp(sock: socket.socket) -> int:
+    """Throw away what came while nobody read, `STALE_DATAGRAMS` at the most; how many there were."""
+    nowhere = bytearray(1)
+    for count in range(STALE_DATAGRAMS):
+        try:
+            sock.recv_into(nowhere)
+        except BlockingIOError:
+            return count
+        except OSError:
+            continue  # an ICMP error of an earlier datagram; reading takes it away
+    return STALE_DATAGRAMS
 
 
 class UdpSender:

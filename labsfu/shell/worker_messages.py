@@ -5,6 +5,8 @@ What a command, a result and the like are made of travels packed inside, so that
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
 
 from labsfu import errors
@@ -18,18 +20,30 @@ from labsfu.wire.ids import WorkerId
 from labsfu.wire.payloads import WorkerInfo
 from labsfu.wire.rtp import RtpCapabilities, RtpCodecCapability
 
+PROGRAM = f"labsfu {version('labsfu')} at {Path(errors.__file__).resolve().parent}"
+"""Which program it is that speaks: two that differ do not understand each other."""
+
 # ------------------------------------------------------------ to a worker
 
 
 class Begin(Wire, tag="begin"):
-    """The first message: who it is, and all that it must know. `boot` as in `labsfu.shell.clock.Clock`."""
+    """The first message: who it is, and all that it must know.
 
+    Attributes:
+        program: the server's `PROGRAM`; a worker of another one cannot start.
+        media: where media comes in.
+        boot: as in `labsfu.shell.clock.Clock`.
+        sockets: descriptors that it inherited, bound to `media` address by address; empty: it binds its own.
+    """
+
+    program: str
     worker_id: WorkerId
     media: MediaListen
     media_codecs: tuple[RtpCodecCapability, ...]
     boot: float
     log_level: str
     log_format: str
+    sockets: tuple[int, ...] = ()
 
 
 class Ask(Wire, tag="ask"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 
 from labsfu.errors import NotFound, Unavailable, Unsupported
 from labsfu.shell.kept_worker import Ears
-from labsfu.shell.placement import Standing, choose_worker
+from labsfu.shell.placement import LOAD_LAG, Standing, choose_worker
 from labsfu.wire import commands, events
 from labsfu.wire.commands import Command, Result
 from labsfu.wire.events import EngineEvent
@@ -89,7 +90,7 @@ class WorkerPool:
         """Start all at once, say when all are ready, keep them until cancelled.
 
         Raises:
-            Unavailable: one cannot start.
+            Unavailable: one cannot start; the others are not waited for.
         """
         refusals: list[Unavailable] = []
         async with trio.open_nursery() as nursery:
@@ -99,13 +100,12 @@ class WorkerPool:
                     await nursery.start(seat.worker.run)
                 except Unavailable as error:
                     refusals.append(error)
+                    nursery.cancel_scope.cancel()
 
             async with trio.open_nursery() as starting:
                 for seat in self._seats:
                     starting.start_soon(start, seat)
-            if refusals:
-                nursery.cancel_scope.cancel()
-            else:
+            if not refusals:
                 task_status.started()
         if refusals:  # what is raised in a nursery leaves it in a group
             raise refusals[0]
@@ -139,6 +139,7 @@ class WorkerPool:
             raise Unavailable("no worker runs; another is being started", slug="worker-unavailable")
         seat = running[choose_worker([seat.standing for seat in running], command.participant_count)]
         seat.in_making += command.participant_count
+        seat.placed.append((trio.current_time(), command.participant_count))
         try:
             created = await seat.execute(command)
             if isinstance(created, commands.RouterCreated) and created.router_id in seat.routers:
@@ -203,6 +204,8 @@ class _Seat:
     def __init__(self) -> None:
         self.routers: dict[RouterId, int] = {}
         self.in_making = 0
+        self.placed: deque[tuple[float, int]] = deque()
+        """When, and for how many, routers were placed; those of the last seconds."""
 
     @property
     def id(self) -> WorkerId:
@@ -210,17 +213,25 @@ class _Seat:
 
     @property
     def standing(self) -> Standing:
-        return Standing(self.participant_count, self.worker.load)
+        return Standing(self.participant_count, self.worker.load, self._unmeasured())
 
     @property
     def participant_count(self) -> int:
         return sum(self.routers.values()) + self.in_making
+
+    def _unmeasured(self) -> int:
+        while self.placed and self.placed[0][0] <= trio.current_time() - LOAD_LAG:
+            self.placed.popleft()
+        return min(sum(count for _, count in self.placed), self.participant_count)
 
     async def execute(self, command: Command) -> Result:
         return await self.worker.execute(command)
 
     async def info(self) -> WorkerInfo:
         return replace(await self.worker.info(), participant_count=self.participant_count)
+
+    def silent_info(self) -> WorkerInfo:
+        return replace(self.worker.silent_info(), participant_count=self.participant_count)
 
 
 def show_worker(result: Result, worker_id: WorkerId) -> Result:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import Literal
 
 import trio
 
 from labsfu.errors import CommandError, InvalidValue, Malformed, Unavailable
-from labsfu.shell.frames import FrameReader, frame, pack
+from labsfu.shell.frames import MAX_VALUE_BYTES, FrameReader, frame, pack
 from labsfu.shell.outbox import Outbox
 from labsfu.shell.worker_messages import (
     Answer,
@@ -40,7 +41,9 @@ from labsfu.wire.commands import Command, Result
 from labsfu.wire.events import EngineEvent
 from labsfu.wire.payloads import WorkerInfo
 
-COMMAND = (sys.executable, "-m", "labsfu.shell.child")
+COMMAND = (sys.executable, "-P", "-m", "labsfu.shell.child")
+"""With `-P` no file of the working directory is taken for a module; where modules are, see `_environment`."""
+
 ASKS = 256
 """Questions that a worker may have to answer at one time; more wait."""
 
@@ -57,7 +60,10 @@ REAP_PATIENCE = 2.0
 """Seconds that the kernel gets for a process that was killed; then it is left to itself."""
 
 BEATS = 4
-"""So many questions in a row without an answer, and it counts as hung."""
+"""So many questions in a row without a word, and it counts as hung."""
+
+TALK_PATIENCES = 10
+"""So many times as long it may talk without an answer: it has much to tell, or tells it to a server that was asleep."""
 
 _POLL = 0.003
 _OUTBOX_BYTES = 1 << 20
@@ -101,9 +107,9 @@ class WorkerProcess:
     """A child process with an engine.
 
     Args:
-        begin: what it is told first.
+        begin: what it is told first; it inherits the sockets in it.
         on_events: is given what its engine tells.
-        patience: seconds without an answer until it counts as hung.
+        patience: seconds without a word until it counts as hung.
         command: what to run, with `--socket FD --parent PID` behind it.
 
     Attributes:
@@ -130,8 +136,10 @@ class WorkerProcess:
         self._slots = trio.Semaphore(ASKS)
         self._questions: dict[int, _Question] = {}
         self._numbers = count(1)
+        self._heard = False
         self._answered = False
         self._gone = False
+        self._ready = False
 
     async def run(self, on_ready: Callable[[Ready], None]) -> Obituary:
         """Start it, and return when it is gone; questions that are open then are for `fail_open`. Cancelled: end it."""
@@ -151,7 +159,7 @@ class WorkerProcess:
         finally:
             with trio.CancelScope(shield=True):
                 if obituary is None:
-                    code = await _kill(popen, STOP_PATIENCE)
+                    code = await _kill(popen, STOP_PATIENCE if self._ready else 0.0)
                 else:
                     code = await _kill(popen, 0.0 if obituary.reason == "hung" else END_PATIENCE)
         assert obituary is not None, "it was not cancelled"
@@ -169,6 +177,8 @@ class WorkerProcess:
             packed = pack(command)
         except RecursionError:
             raise InvalidValue("a value is nested too deep", slug="not-json") from None
+        if len(packed) > MAX_VALUE_BYTES:
+            raise InvalidValue(f"a command of {len(packed)} bytes is too long", slug="wrong-shape")
         answer = await self._ask(lambda number: Ask(number=number, command=packed))
         match answer:
             case Answer():
@@ -238,8 +248,7 @@ class WorkerProcess:
 
                 async def watch() -> None:
                     nonlocal obituary
-                    await self._watch()
-                    obituary = Obituary("hung", f"no answer within {self._patience:g} s")
+                    obituary = Obituary("hung", await self._watch())
                     nursery.cancel_scope.cancel()
 
                 obituary = await self._hear(stream, ready)
@@ -250,6 +259,7 @@ class WorkerProcess:
         reader = FrameReader(from_worker)
         try:
             while data := await stream.receive_some():
+                self._heard = True
                 for message in reader.feed(data):
                     if isinstance(message, CannotStart):
                         return _refuse(message.detail, message.slug)
@@ -270,17 +280,22 @@ class WorkerProcess:
             case Pong():
                 self.load = message.load
             case Ready():
+                self._ready = True
                 ready(message)
         self._answered = True
 
-    async def _watch(self) -> None:
-        """Return when it does not answer. What counts are our own turns: while we stand still, it is not silent."""
-        silent = 0
+    async def _watch(self) -> str:
+        """How it hangs, when it does. What counts are our own turns: while we stand still, it is not silent."""
+        silent = unanswered = 0
         while silent < BEATS:
-            self._answered = False
+            if unanswered >= BEATS * TALK_PATIENCES:
+                return f"talks, but no answer within {self._patience * TALK_PATIENCES:g} s"
+            self._heard = self._answered = False
             self._outbox.put(frame(Ping()))
             await trio.sleep(self._patience / BEATS)
-            silent = 0 if self._answered else silent + 1
+            silent = 0 if self._heard else silent + 1
+            unanswered = 0 if self._answered else unanswered + 1
+        return f"no answer within {self._patience:g} s"
 
     # ------------------------------------------------------------------ the process
 
@@ -296,13 +311,20 @@ class WorkerProcess:
                     (*self._command, *arguments),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
-                    pass_fds=(theirs.fileno(),),
+                    pass_fds=(theirs.fileno(), *self._begin.sockets),
+                    env=_environment(),
                 )
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
             undo.pop_all()
         ours.setblocking(False)
         return ours, popen
+
+
+def _environment() -> dict[str, str]:
+    """This process's own; modules are where they are here, however it came to know."""
+    places = [str(Path(place).absolute()) for place in sys.path if os.pathsep not in place]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
 
 
 def _refuse(detail: str, slug: str = "worker-unavailable") -> Obituary:

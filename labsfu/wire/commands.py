@@ -324,6 +324,7 @@ class ConsumeForPipe(RouterCommand):
     producer_id: ProducerId
     rtp_capabilities: RtpCapabilities
     paused: bool = False
+    held: bool = False
     app_data: JsonObject | Absent = ABSENT
 
 
@@ -341,7 +342,29 @@ class ProduceFromPipe(RouterCommand):
     kind: MediaKind
     rtp_parameters: RtpParameters
     paused: bool = False
+    held: bool = False
     app_data: JsonObject | Absent = ABSENT
+
+
+class HoldConsumer(RouterCommand):
+    """Stop a consumer that nobody behind it needs, or let it go on. Answers Done.
+
+    This is beside its pause, which is the callers': it flows when neither stops it. Nothing is told of it.
+    """
+
+    consumer_id: ConsumerId
+    held: bool
+
+
+class HoldProducer(RouterCommand):
+    """Stop a producer, since what it is a copy of is stopped, or let it go on. Answers Done.
+
+    This is beside the pause that callers ask for: it flows when neither stops it, and is shown and told as paused or
+    resumed as for that.
+    """
+
+    producer_id: ProducerId
+    held: bool
 
 
 class GetPipeTransportStats(RouterCommand):

@@ -57,12 +57,13 @@ class WorkerInfo(Wire):
     """One worker: process, load, counts. `cpu_seconds` is user and system time since its process began.
 
     `load` is the share of a core that it used in the last second; `participant_count` adds up what its routers were
-    made for; `listen` is where its media comes in, each "udp:address:port".
+    made for; `listen` is where its media comes in, each "udp:address:port". Of a worker that is not `running` there are
+    no counts; one that is `silent` has a process that does not answer in time.
     """
 
     id: WorkerId
     pid: int
-    state: Literal["starting", "running", "dead"]
+    state: Literal["starting", "running", "silent", "dead"]
     listen: tuple[str, ...] = ()
     load: float = 0.0
     participant_count: int = 0

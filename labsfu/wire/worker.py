@@ -27,6 +27,9 @@ class Worker(Protocol):
     def info(self) -> Awaitable[WorkerInfo]:
         """State, load and counts of this worker."""
 
+    def silent_info(self) -> WorkerInfo:
+        """What is known of it without asking: all that can be shown while it does not answer."""
+
 
 class Workers(Protocol):
     """All workers of a server."""

@@ -14,7 +14,7 @@ from labsfu.config import Config
 from labsfu.wire import socket as wire
 from labsfu.wire.ids import ConsumerId, ProducerId
 from labsfu.wire.rtp import MediaKind
-from tests.api.refusal_rows import APP_DATA, CAPABILITIES, LAYERS, RTP, Json
+from tests.api.refusal_rows import APP_DATA, APP_DATA_TOO_DEEP, CAPABILITIES, LAYERS, RTP, Json
 from tests.api.refusal_rows import DTLS as DTLS_JSON
 from tests.api.refusal_scene import DTLS, Scene
 from tests.api.wrong_shapes import wrong_shapes
@@ -207,6 +207,8 @@ def _written_out() -> Iterator[Said]:
     large = {"x": "y" * 16 * 1024}
     for action in ("Produce", "Consume"):
         yield said(action, "appData too large", "", "app-data-too-large", "appData is 16392 bytes", appData=large)
+        detail = "nested deeper than 32"
+        yield said(action, "appData too large", "deep", "app-data-too-large", detail, appData=APP_DATA_TOO_DEEP)
     speex = {"mimeType": "audio/speex", "payloadType": 97, "clockRate": 16000}
     wrong = {"codecs": [speex], "encodings": [{"ssrc": 7}]}
     yield said("Produce", "unsupported", "codec", "unsupported-codec", "audio/speex", rtpParameters=wrong)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, TypeAlias
 
 from labsfu.api.app import ROUTES
@@ -66,6 +67,7 @@ LAYERS: Json = {"spatialLayer": 0, "temporalLayer": 0}
 DTLS: Json = {"role": "client", "fingerprints": [{"algorithm": "sha-256", "value": ":".join(["AB"] * 32)}]}
 SRTP: Json = {"cryptoSuite": "AEAD_AES_256_GCM", "keyBase64": "A" * 59 + "="}
 APP_DATA: Json = {"seat": [1, {"x": None}]}
+APP_DATA_TOO_DEEP: Json = reduce(lambda inner, _: {"a": inner}, range(32), {})
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from labsfu.api.guard import OPEN_PATHS
 from labsfu.api.routing import PATH_PARAMETERS, AnyRoute, NoBody, Route, path_parameters
 from labsfu.wire.base import to_json
 from tests.api.refusal_case import GUARDED, SMALL, Case, accepted, path_of, refused
-from tests.api.refusal_rows import ROWS, Row, name_of
+from tests.api.refusal_rows import APP_DATA_TOO_DEEP, ROWS, Row, name_of
 from tests.api.refusal_specials import written_out
 from tests.api.wrong_shapes import wrong_shapes
 
@@ -164,6 +164,8 @@ def _body_cases(route: AnyRoute, row: Row, good: Case) -> Iterator[Case]:
     if "appData" in row.body:
         body = to_json(row.body | {"appData": {"x": "y" * 16 * 1024}})
         yield refused(good, "appData too large", "", 400, "app-data-too-large", "appData is 16392 bytes", body=body)
+        deep = to_json(row.body | {"appData": APP_DATA_TOO_DEEP})
+        yield refused(good, "appData too large", "deep", 400, "app-data-too-large", "nested deeper than 32", body=deep)
 
 
 # ------------------------------------------------------------------ who calls, and where

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import TypeAlias, cast
 
@@ -101,6 +102,14 @@ async def test_what_a_worker_has_done_is_told_with_units() -> None:
     assert value(found, "labsfu_packets_dropped_total", reason="rtp-too-long", **W1) == 3
     assert value(found, "labsfu_packets_dropped_total", reason='odd "\\\n', **W1) == 4
     assert value(found, "labsfu_build_info", version="0") == 1
+
+
+async def test_what_the_server_itself_uses_is_told() -> None:
+    found = await scrape(ApiWorld(Config()))
+    spent = value(found, "labsfu_server_cpu_seconds_total")
+    assert spent is not None
+    assert 0 < spent <= time.process_time()
+    assert (value(found, "labsfu_server_resident_bytes") or 0) > 1 << 20
 
 
 async def test_a_worker_that_is_gone_is_down_and_the_rest_is_told() -> None:

@@ -52,6 +52,16 @@ def test_what_fails_is_tried_again_later_and_later() -> None:
     assert errands.times_failed(CLOSE) == 0
 
 
+def test_a_server_that_is_asked_too_often_is_left_alone_for_as_long_as_it_wants() -> None:
+    errands = Errands()
+    errands.begin(CLOSE)
+    errands.hold(4.0)
+    errands.put_off(CLOSE)
+    assert errands.due([CLOSE], 1.0) == []
+    assert (errands.look_at, errands.times_failed(CLOSE), errands.idle) == (4.0, 0, True)
+    assert errands.due([CLOSE], 4.0) == [CLOSE]
+
+
 def test_a_half_is_closed_only_when_it_stays_one() -> None:
     errands = Errands()
     assert errands.due([HALF], 1.0) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
@@ -15,6 +17,13 @@ WORDS = Words(a="http://10.0.0.1:8000", b="http://10.0.0.2:8000/", room="tea")
 def test_what_is_left_out_has_a_default() -> None:
     options = read_options(WORDS)
     assert (options.b, options.srtp, options.rtx, options.patience) == ("http://10.0.0.2:8000", None, True, PATIENCE)
+
+
+@pytest.mark.parametrize("url", ["http://ada:pw@10.0.0.1:8000", "http://ada:1/pw@10.0.0.1", "ada:pw@10.0.0.1"])
+def test_a_url_with_a_password_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(InvalidValue) as wrong:
+        read_options(replace(WORDS, a=url))
+    assert "pw" not in wrong.value.detail
 
 
 @pytest.mark.parametrize(

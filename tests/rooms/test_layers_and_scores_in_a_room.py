@@ -202,6 +202,37 @@ def test_of_several_words_on_a_stream_that_is_made_the_last_of_each_kind_is_told
     assert news == [consumer_score(made.consumer_id, 4), layers_changed(made.consumer_id, 0, "begun")]
 
 
+@pytest.mark.parametrize("paused", [True, False])
+def test_a_producer_that_is_stopped_or_resumed_while_it_is_made_is_known_as_it_is(world: World, paused: bool) -> None:
+    ann, ben = world.join("ann"), world.join("ben")
+    world.hush()
+    request = wire.ProduceRequest(kind=MediaKind.AUDIO, rtp_parameters=OPUS, paused=not paused)
+    flow = world.start(world.rooms.receive(ann, request, world.now))
+    made = world.of_engine(flow.command, commands.Produced)
+    kind = commands.PauseProducer if paused else commands.ResumeProducer
+    world.tell(kind(router_id=world.rooms.room(ROOM).router_ids[0], producer_id=made.producer_id))
+    flow.answer(made)
+    assert world.names(ann) == ["Produced", "ProducerPaused" if paused else "ProducerResumed"]
+    (added,) = world.heard(ben)
+    assert isinstance(added, wire.ProducerAdded)
+    assert added.paused is paused
+
+
+def test_a_consumer_that_is_resumed_while_it_is_made_is_known_as_it_is(world: World) -> None:
+    ann, ben = world.join("ann"), world.join("ben")
+    producer = world.produce(ann)
+    world.say(ben, wire.InitRequest(rtp_capabilities=CAPABILITIES))
+    world.hush()
+    flow = world.start(world.rooms.receive(ben, wire.ConsumeRequest(producer_id=producer), world.now))
+    made = world.of_engine(flow.command, commands.Consumed)
+    router_id = world.rooms.room(ROOM).router_ids[0]
+    world.tell(commands.ResumeConsumer(router_id=router_id, consumer_id=made.consumer_id))
+    flow.answer(made)
+    assert world.names(ben) == ["Consumed", "ConsumerResumed"]
+    world.tell(commands.PauseConsumer(router_id=router_id, consumer_id=made.consumer_id))
+    assert world.names(ben) == ["ConsumerPaused"]
+
+
 def test_a_stream_that_ends_while_it_is_made_leaves_no_word(world: World) -> None:
     ann, ben = world.join("ann"), world.join("ben")
     producer = world.produce(ann)

@@ -3,7 +3,7 @@
 import pytest
 
 from labsfu.errors import CommandError, Conflict, InvalidValue
-from labsfu.rooms.limits import APP_DATA_BYTES, Limits, check_app_data
+from labsfu.rooms.limits import APP_DATA_BYTES, APP_DATA_DEPTH, Limits, check_app_data
 from labsfu.rooms.opening import ParticipantPlan, RoomPlan
 from labsfu.wire import socket as wire
 from labsfu.wire.base import ABSENT, JsonObject
@@ -106,3 +106,20 @@ def test_app_data_up_to_the_limit_is_taken_as_it_is() -> None:
     assert check_app_data(ABSENT) is ABSENT
     with pytest.raises(InvalidValue):
         check_app_data({"a": "x" * APP_DATA_BYTES})
+
+
+def nested(depth: int, *, arrays: bool = False) -> JsonObject:
+    value: JsonObject = {}
+    for _ in range(depth - 1):
+        value = {"a": [value] if arrays else value}
+    return value
+
+
+def test_app_data_is_taken_as_deep_as_can_be_shown_and_no_deeper() -> None:
+    """Everything is looked at without recursion: what came in was read with less of the stack in use."""
+    check_app_data(nested(APP_DATA_DEPTH))
+    for deep in (nested(APP_DATA_DEPTH + 1), nested(17, arrays=True), nested(990), nested(100_000)):
+        with pytest.raises(InvalidValue) as refused:
+            check_app_data({"wide": [1, {}, "x"]} | deep)
+        assert refused.value.slug == "app-data-too-large"
+        assert "nested deeper than 32" in refused.value.detail

@@ -248,6 +248,31 @@ def test_a_producer_that_is_piped_from_one_room_to_another_brings_its_person_alo
     assert cascade.people == ["ann"]
 
 
+def test_one_whose_producer_ended_and_came_again_is_there_though_others_still_wait(cascade: Cascade) -> None:
+    world = cascade.world
+    cascade.bring()
+    _, slow = world.joining("ben")
+    slow.until(commands.CreateWebRtcTransport)
+    world.do(world.rooms.delete_participant(ROOM, ZOE, world.now))
+    cascade.bring()
+    assert world.rooms.participant(ROOM, ZOE).producer_ids == (VOICE,)
+    slow.finish()
+
+
+def test_one_that_is_stopped_before_it_is_known_is_known_as_stopped(cascade: Cascade) -> None:
+    """Its id is known to the one who brings it before it is made, so that a pause may overtake the answer."""
+    flow = cascade.asking()
+    made = cascade.world.of_engine(flow.command, commands.PipeProduced)
+    cascade.world.tell(commands.PauseProducer(router_id=cascade.router, producer_id=VOICE))
+    cascade.world.hush()
+    flow.answer(made)
+    (added,) = (item for item in cascade.world.heard(cascade.ann) if isinstance(item, wire.ProducerAdded))
+    assert added.paused
+    ben = cascade.world.join("ben")
+    (added,) = (item for item in cascade.world.heard(ben) if isinstance(item, wire.ProducerAdded))
+    assert added.paused
+
+
 # ---------------------------------------------------------------------- refusals
 
 

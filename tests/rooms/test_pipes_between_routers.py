@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from labsfu.errors import CommandError, Conflict, NotFound, Unavailable
-from labsfu.wire import commands
+from labsfu.wire import commands, events
 from labsfu.wire.ids import ParticipantId, ProducerId, RouterId
 from labsfu.wire.pipe import PipeProducerToLocalRouterPayload
 from labsfu.wire.rtp import MediaKind
-from tests.support.fake_worker import OPUS, FakeEngine
+from tests.support.fake_worker import CAPABILITIES, OPUS, FakeEngine
 from tests.support.room_world import Paused, World
 
 Shown = PipeProducerToLocalRouterPayload
@@ -40,8 +40,9 @@ class Pair:
     def copy_paused(self) -> bool:
         return self.far.copies[self.there, self.id].paused
 
-    def feeding_paused(self, piped: Shown) -> bool:
-        return self.engine.consumers[piped.pipe_consumer.id].paused
+    def flows(self, piped: Shown) -> bool:
+        """Into the pipe."""
+        return self.engine.consumers[piped.pipe_consumer.id].flows
 
     def is_clean(self) -> bool:
         """Nothing is there but the producer and its transport."""
@@ -128,7 +129,7 @@ def test_two_producers_at_once_share_the_pipe_that_the_first_one_makes(pair: Pai
         commands.ConnectPipeTransport,
         commands.ConsumeForPipe,
         commands.ProduceFromPipe,
-        commands.ResumeConsumer,
+        commands.HoldConsumer,
     ],
 )
 def test_what_is_refused_half_way_leaves_nothing_and_all_who_waited_learn_why(
@@ -350,12 +351,12 @@ def test_a_transport_that_closed_is_not_ordered_to_close(pair: Pair) -> None:
     pair.world.hold_orders = True
     (end, _) = (t for engine in pair.world.engines for t in engine.transports if engine.transports[t].pipe)
     pair.world.tell(commands.ClosePipeTransport(router_id=pair.here, transport_id=end))
-    ordered = [order for order in pair.world.orders if isinstance(order, commands.ClosePipeTransport)]
-    assert [order.router_id for order in ordered] == [pair.there]
+    ordered = [order.command for order in pair.world.orders]
+    assert [(type(order), order.router_id) for order in ordered] == [(commands.ClosePipeTransport, pair.there)]
 
 
 @pytest.mark.parametrize(
-    "when", [commands.GetRouter, commands.ConnectPipeTransport, commands.ProduceFromPipe, commands.ResumeConsumer]
+    "when", [commands.GetRouter, commands.ConnectPipeTransport, commands.ProduceFromPipe, commands.HoldConsumer]
 )
 @pytest.mark.parametrize("what", ["origin", "router"])
 def test_what_ends_while_it_is_piped_is_refused_and_leaves_nothing(
@@ -390,20 +391,31 @@ def test_orders_that_come_late_still_bring_both_sides_in_step(pair: Pair) -> Non
 
 def test_what_nobody_has_used_yet_flows_once_there_is_somebody_to_take_it(pair: Pair) -> None:
     flow = pair.asking().until(commands.ProduceFromPipe)
-    assert [consumer.paused for consumer in pair.engine.consumers.values()] == [True]
+    assert [consumer.flows for consumer in pair.engine.consumers.values()] == [False]
     piped = flow.finish()
-    assert (piped.pipe_consumer.paused, pair.feeding_paused(piped)) == (False, False)
+    assert (piped.pipe_consumer.paused, pair.flows(piped)) == (False, True)
 
 
 def test_nothing_is_sent_over_once_the_last_consumer_went_and_flows_again_for_the_next(pair: Pair) -> None:
     piped, world = pair.pipe(), pair.world
     one, two = world.user(pair.there, pair.id), world.user(pair.there, pair.id)
     world.tell(commands.CloseConsumer(router_id=pair.there, consumer_id=one))
-    assert not pair.feeding_paused(piped)
+    assert pair.flows(piped)
     world.tell(commands.CloseConsumer(router_id=pair.there, consumer_id=two))
-    assert (pair.feeding_paused(piped), pair.copy_paused) == (True, False)
+    assert (pair.flows(piped), pair.copy_paused) == (False, False)
     world.user(pair.there, pair.id)
-    assert (pair.feeding_paused(piped), pair.copy_paused) == (False, False)
+    assert (pair.flows(piped), pair.copy_paused) == (True, False)
+
+
+def test_that_nobody_uses_it_is_no_pause_and_told_to_nobody(pair: Pair) -> None:
+    piped, world = pair.pipe(), pair.world
+    world.published.clear()
+    one = world.user(pair.there, pair.id)
+    world.tell(commands.CloseConsumer(router_id=pair.there, consumer_id=one))
+    assert not pair.flows(piped)
+    assert not pair.pipe().pipe_consumer.paused
+    told = events.ConsumerPaused | events.ConsumerResumed | events.ProducerPaused | events.ProducerResumed
+    assert not any(isinstance(event, told) for event in world.published)
 
 
 def test_consumers_that_come_and_go_faster_than_orders_leave_it_as_it_should_be(pair: Pair) -> None:
@@ -413,8 +425,7 @@ def test_consumers_that_come_and_go_faster_than_orders_leave_it_as_it_should_be(
     world.tell(commands.CloseConsumer(router_id=pair.there, consumer_id=one))
     world.user(pair.there, pair.id)
     world.carry_out_orders()
-    assert (pair.feeding_paused(piped), pair.copy_paused) == (False, False)
-    assert not pair.far.copies[pair.there, pair.id].paused
+    assert (pair.flows(piped), pair.copy_paused) == (True, False)
 
 
 def test_one_that_somebody_stopped_stays_stopped_whoever_comes_and_goes(pair: Pair) -> None:
@@ -423,18 +434,145 @@ def test_one_that_somebody_stopped_stays_stopped_whoever_comes_and_goes(pair: Pa
     world.tell(commands.PauseConsumer(router_id=pair.here, consumer_id=piped.pipe_consumer.id))
     world.tell(commands.CloseConsumer(router_id=pair.there, consumer_id=one))
     world.user(pair.there, pair.id)
-    assert (pair.feeding_paused(piped), pair.copy_paused) == (True, True)
+    assert (pair.flows(piped), pair.copy_paused) == (False, True)
+    world.tell(commands.ResumeConsumer(router_id=pair.here, consumer_id=piped.pipe_consumer.id))
+    assert (pair.flows(piped), pair.copy_paused) == (True, False)
 
 
-def test_one_that_is_idle_and_that_somebody_resumes_flows_for_nobody(pair: Pair) -> None:
+def test_one_that_nobody_uses_does_not_flow_though_somebody_resumes_it(pair: Pair) -> None:
     piped, world = pair.pipe(), pair.world
     one = world.user(pair.there, pair.id)
     world.tell(commands.CloseConsumer(router_id=pair.there, consumer_id=one))
-    world.tell(commands.ResumeConsumer(router_id=pair.here, consumer_id=piped.pipe_consumer.id))
-    assert (pair.feeding_paused(piped), pair.copy_paused) == (False, False)
-    one = world.user(pair.there, pair.id)
-    world.tell(commands.CloseConsumer(router_id=pair.there, consumer_id=one))
-    assert (pair.feeding_paused(piped), pair.copy_paused) == (True, False)
+    for command in (commands.PauseConsumer, commands.ResumeConsumer):
+        world.tell(command(router_id=pair.here, consumer_id=piped.pipe_consumer.id))
+    assert (pair.flows(piped), pair.copy_paused) == (False, False)
+    world.user(pair.there, pair.id)
+    assert pair.flows(piped)
+
+
+@pytest.mark.parametrize("last", [commands.PauseConsumer, commands.ResumeConsumer])
+def test_what_somebody_asks_while_the_last_user_goes_is_what_holds_for_the_next(
+    last: type[commands.PauseConsumer | commands.ResumeConsumer],
+) -> None:
+    """The two cross: neither engine has heard of the other's."""
+    world = World(engines=2)
+    there, here = world.router(), world.router()  # the engine of the copy is heard first
+    producer = world.origin(here)
+    feeding = world.do(world.rooms.pipe_producer(here, producer, there)).pipe_consumer.id
+    user = world.user(there, producer)
+    near, far = world.engine_of(here), world.engine_of(there)
+    near.execute(commands.PauseConsumer(router_id=here, consumer_id=feeding))
+    near.execute(last(router_id=here, consumer_id=feeding))
+    far.execute(commands.CloseConsumer(router_id=there, consumer_id=user))
+    world.pump()
+    assert not near.consumers[feeding].flows
+    world.user(there, producer)
+    stopped = last is commands.PauseConsumer
+    assert (near.consumers[feeding].flows, far.copies[there, producer].paused) == (not stopped, stopped)
+
+
+def test_what_somebody_stopped_while_it_was_piped_stays_stopped(pair: Pair) -> None:
+    flow = pair.asking().until(commands.ProduceFromPipe)
+    (feeding,) = pair.engine.consumers
+    pair.world.tell(commands.PauseConsumer(router_id=pair.here, consumer_id=feeding))
+    piped = flow.finish()
+    assert (piped.pipe_consumer.paused, piped.pipe_producer.paused) == (True, True)
+    assert (pair.flows(piped), pair.copy_paused) == (False, True)
+
+
+def test_a_copy_that_somebody_stopped_is_shown_as_that_and_stays_stopped_when_its_origin_goes_on(pair: Pair) -> None:
+    pair.pipe()
+    world = pair.world
+    world.tell(commands.PauseProducer(router_id=pair.there, producer_id=pair.id))
+    assert pair.pipe().pipe_producer.paused
+    for command in (commands.PauseProducer, commands.ResumeProducer):
+        world.tell(command(router_id=pair.here, producer_id=pair.id))
+    assert pair.pipe().pipe_producer.paused
+    assert pair.copy_paused
+    world.tell(commands.ResumeProducer(router_id=pair.there, producer_id=pair.id))
+    assert not pair.pipe().pipe_producer.paused
+    assert not pair.copy_paused
+
+
+def test_a_copy_that_somebody_resumes_is_stopped_for_as_long_as_its_origin(pair: Pair) -> None:
+    pair.pipe()
+    pair.world.tell(commands.PauseProducer(router_id=pair.here, producer_id=pair.id))
+    pair.world.tell(commands.ResumeProducer(router_id=pair.there, producer_id=pair.id))
+    assert pair.copy_paused
+    pair.world.tell(commands.ResumeProducer(router_id=pair.here, producer_id=pair.id))
+    assert not pair.copy_paused
+
+
+# ---------------------------------------------------------------------- what comes after one that is gone
+
+
+def test_a_new_copy_is_made_when_all_that_was_ordered_of_the_one_before_is_over(pair: Pair) -> None:
+    piped, world = pair.pipe(), pair.world
+    world.hold_orders = True
+    pair.engine.execute(commands.CloseConsumer(router_id=pair.here, consumer_id=piped.pipe_consumer.id))
+    world.pump()  # the copy is ordered to close, and is closed by somebody else, too
+    pair.far.execute(commands.CloseProducer(router_id=pair.there, producer_id=pair.id))
+    world.pump()
+    again = pair.asking()
+    assert again.waits
+    world.carry_out_orders()
+    made = again.finish()
+    assert made.pipe_consumer.id in pair.engine.consumers
+    assert (pair.there, pair.id) in pair.far.copies
+
+
+def test_a_late_stop_of_the_copy_before_does_not_stop_the_new_one(pair: Pair) -> None:
+    pair.pipe()
+    world = pair.world
+    world.hold_orders = True
+    world.tell(commands.PauseProducer(router_id=pair.here, producer_id=pair.id))
+    world.tell(commands.CloseProducer(router_id=pair.there, producer_id=pair.id))
+    world.tell(commands.ResumeProducer(router_id=pair.here, producer_id=pair.id))
+    again = pair.asking()
+    assert again.waits
+    world.carry_out_orders()
+    assert not again.finish().pipe_producer.paused
+    assert not pair.copy_paused
+
+
+def test_one_who_asks_for_what_went_over_a_pipe_that_closed_gets_it_over_a_new_one(pair: Pair) -> None:
+    piped, world = pair.pipe(), pair.world
+    world.hold_orders = True
+    pair.engine.close_transport(pair.engine.consumers[piped.pipe_consumer.id].transport_id, "internal-error")
+    world.pump()
+    again = pair.asking()
+    assert again.waits
+    world.carry_out_orders()
+    assert again.finish().pipe_consumer.id in pair.engine.consumers
+    assert (pair.there, pair.id) in pair.far.copies
+
+
+def test_one_who_waited_for_one_who_brought_it_from_elsewhere_in_vain_brings_it_on_its_own() -> None:
+    pair = Pair()
+    world, third = pair.world, pair.world.router()
+    pair.pipe(destination=third)
+    in_vain = pair.asking(source=third).until(commands.ConsumeForPipe)
+    own = pair.asking()
+    assert own.waits
+    world.engine_of(third).refusals[commands.ConsumeForPipe] = [Unavailable("planted")]
+    with pytest.raises(Unavailable):
+        in_vain.finish()
+    assert own.finish().source_router_id == pair.here
+
+
+def test_the_pipe_consumer_of_somebody_else_is_not_taken_for_that_of_a_copy_in_making(pair: Pair) -> None:
+    world = pair.world
+    create = commands.CreatePipeTransport(router_id=pair.here, listen_ip="127.0.0.1")
+    elsewhere = world.of_engine(create, commands.PipeTransportShown).pipe_transport.id
+    copying = pair.asking().until(commands.CreatePipeTransport)
+    consume = commands.ConsumeForPipe(
+        router_id=pair.here, transport_id=elsewhere, producer_id=pair.id, rtp_capabilities=CAPABILITIES
+    )
+    foreign = world.of_engine(consume, commands.PipeConsumed).consumer.id
+    world.tell(commands.PauseConsumer(router_id=pair.here, consumer_id=foreign))
+    world.tell(commands.CloseConsumer(router_id=pair.here, consumer_id=foreign))
+    assert not copying.finish().pipe_producer.paused
+    assert not pair.copy_paused
 
 
 # ---------------------------------------------------------------------- chains
@@ -462,4 +600,4 @@ def test_a_chain_that_is_cut_in_the_middle_lives_on_before_it(chain: tuple[Pair,
     pair, third = chain
     pair.world.tell(commands.CloseProducer(router_id=third, producer_id=pair.id))
     assert (pair.there, pair.id) in pair.far.copies
-    assert pair.feeding_paused(pair.pipe())  # nobody is left who wants it there
+    assert not pair.flows(pair.pipe())  # nobody is left who wants it there

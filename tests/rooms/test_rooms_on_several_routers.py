@@ -232,16 +232,50 @@ def test_an_origin_that_is_gone_before_its_copy_came_is_not_found(world: World) 
     assert not any(engine.copies or engine.consumers for engine in world.engines)
 
 
-def test_one_who_left_while_the_copy_was_made_leaves_it_idle(world: World) -> None:
+@pytest.mark.parametrize("when", [commands.ProduceFromPipe, commands.HoldConsumer, commands.Consume])
+def test_one_who_left_while_the_copy_was_made_leaves_it_to_nobody(world: World, when: type[commands.Command]) -> None:
     ann, ben = world.join("ann"), world.join("ben")
     produced = world.produce(ann)
     world.say(ben, wire.InitRequest(rtp_capabilities=CAPABILITIES))
     flow = world.start(world.rooms.receive(ben, wire.ConsumeRequest(producer_id=produced), world.now))
-    flow.until(commands.Consume)
+    flow.until(when)
     world.say(ben, wire.Leave())
     flow.finish()
     (feeding,) = (c for engine in world.engines for c in engine.consumers.values())
-    assert (feeding.piped, feeding.paused) == (True, True)
+    assert (feeding.piped, feeding.flows) == (True, False)
+
+
+def test_one_who_consumes_while_the_copy_before_is_being_closed_gets_it(world: World) -> None:
+    ann, ben = world.join("ann"), world.join("ben")
+    produced = world.produce(ann)
+    world.consume(ben, produced)
+    (feeding,) = (id_ for e in world.engines for id_, c in e.consumers.items() if c.piped)
+    near = next(e for e in world.engines if feeding in e.consumers)
+    world.hold_orders = True
+    near.close_transport(near.consumers[feeding].transport_id, "internal-error")
+    world.pump()
+    (consumer_id,) = world.rooms.participant(ROOM, ParticipantId("ben")).consumer_ids
+    world.say(ben, wire.ConsumerClose(id=consumer_id))
+    flow = world.start(world.rooms.receive(ben, wire.ConsumeRequest(producer_id=produced), world.now))
+    world.carry_out_orders()
+    flow.finish()
+    assert world.last(ben, wire.Consumed).producer_id == produced
+
+
+def test_one_who_consumes_is_not_refused_for_another_who_piped_it_there_from_elsewhere_in_vain(world: World) -> None:
+    outside = world.router()
+    voice = world.origin(outside, "zoe")
+    world.join("ann")
+    ben = world.join("ben")
+    first, second = routers(world)
+    world.do(world.rooms.pipe_producer(outside, voice, first))
+    in_vain = world.start(world.rooms.pipe_producer(outside, voice, second)).until(commands.ConsumeForPipe)
+    world.say(ben, wire.InitRequest(rtp_capabilities=CAPABILITIES))
+    asking = world.start(world.rooms.receive(ben, wire.ConsumeRequest(producer_id=voice), world.now))
+    with pytest.raises(Conflict):
+        in_vain.finish()
+    asking.finish()
+    assert world.last(ben, wire.Consumed).producer_id == voice
 
 
 def test_a_client_that_asks_twice_while_the_copy_is_made_gets_one_consumer(world: World) -> None:

@@ -19,5 +19,4 @@ def test_what_nobody_adopts_is_forgotten_though_somebody_always_waits() -> None:
         unadopted.hear(f"c{number}", ConsumerLayersChanged(id=ConsumerId(f"c{number}"), reason="stopped"))
         before.__exit__(None, None, None)
         before = after
-    assert len(unadopted._news) < 10
-    assert len(unadopted._ended) < 10
+    assert len(unadopted._said) < 10

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
 import trio
+from msgspec.structs import replace
 
 from labsfu.config import MediaListen
 from labsfu.core.engine import Engine
@@ -19,7 +21,10 @@ from labsfu.shell.child import Child
 from labsfu.shell.clock import Clock
 from labsfu.shell.driver import InProcessWorker
 from labsfu.shell.frames import FrameReader, frame, pack
+from labsfu.shell.outbox import Outbox
+from labsfu.shell.udp import bind_udp
 from labsfu.shell.worker_messages import (
+    PROGRAM,
     Answer,
     Ask,
     AskInfo,
@@ -39,18 +44,23 @@ from labsfu.shell.worker_messages import (
     result_unpacker,
 )
 from labsfu.wire import commands, events
+from labsfu.wire.base import JsonObject
 from labsfu.wire.ids import ParticipantId, ProducerId, RouterId, WorkerId
 from labsfu.wire.rtp import MediaKind
+from labsfu.wire.sfu import ProducerPayload
 from tests.support.media import audio_parameters
 from tests.support.until import until
+from tests.support.wire_examples import example
 
 pytestmark = pytest.mark.trio
 
 NONE = RouterId("none")
 
 
-def begin(port: int = 0) -> Begin:
+def begin(port: int = 0, *, program: str = PROGRAM, sockets: tuple[int, ...] = ()) -> Begin:
     return Begin(
+        program=program,
+        sockets=sockets,
         worker_id=WorkerId("w"),
         media=MediaListen(("127.0.0.1",), port),
         media_codecs=DEFAULT_MEDIA_CODECS,
@@ -146,7 +156,9 @@ async def test_a_port_in_use_is_told_and_it_ends() -> None:
 async def test_what_happened_is_told_before_the_answer_and_answers_come_in_order() -> None:
     async with working() as server:
         await server.say(ask(1, commands.CreateRouter()), ask(2, commands.GetRouter(router_id=NONE)), Ping())
-        happened, answer, refused, pong = [await server.hear() for _ in range(4)]
+        heard = [await server.hear() for _ in range(4)]
+        (pong,) = [message for message in heard if isinstance(message, Pong)]  # it waits for nothing
+        happened, answer, refused = [message for message in heard if message is not pong]
         assert isinstance(happened, Happened)
         assert isinstance(answer, Answer)
         created = result_unpacker.unpack(answer.result)
@@ -154,7 +166,6 @@ async def test_what_happened_is_told_before_the_answer_and_answers_come_in_order
         assert happened.events == (events.RouterMade(router_id=created.router_id),)
         assert isinstance(refused, Refused)
         assert (refused.number, str(refusal_of(refused))) == (2, "router 'none' does not exist")
-        assert isinstance(pong, Pong)
 
 
 async def test_a_bug_spoils_its_own_command_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,6 +181,53 @@ async def test_a_bug_spoils_its_own_command_only(monkeypatch: pytest.MonkeyPatch
         assert "ZeroDivisionError: planted" in broken.detail
         await server.say(ask(2, commands.ListRouters()))
         assert isinstance(await server.hear(), Answer)
+
+
+async def test_an_answer_that_is_too_large_is_refused_and_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with working() as server:
+        await server.say(*(ask(number, commands.CreateRouter()) for number in range(3)))
+        assert {type(await server.hear()) for _ in range(6)} == {Happened, Answer}
+        with monkeypatch.context() as small:
+            small.setattr(child_module, "MAX_VALUE_BYTES", 100)
+            await server.say(ask(4, commands.ListRouters()))
+            refused = await server.hear()
+        assert isinstance(refused, Refused)
+        assert (refused.error, refused.slug) == ("Unavailable", "answer-too-large")
+        assert "more than 100" in refused.detail
+        await server.say(ask(5, commands.ListRouters()))
+        assert isinstance(await server.hear(), Answer)
+
+
+async def test_what_cannot_be_answered_is_not_told_as_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal says that nothing changed."""
+    deep: JsonObject = {}
+    for _ in range(sys.getrecursionlimit()):
+        deep = {"a": deep}
+
+    async def carry_out(_worker: InProcessWorker, _command: commands.Command) -> commands.Result:
+        await trio.lowlevel.checkpoint()
+        return commands.ProducerShown(producer=replace(example(ProducerPayload, full=True), app_data=deep))
+
+    async with working() as server:
+        with monkeypatch.context() as planted:
+            planted.setattr(InProcessWorker, "execute", carry_out)
+            await server.say(ask(1, commands.CreateRouter()))
+            broken = await server.hear()
+        assert isinstance(broken, Broken)
+        assert "RecursionError" in broken.detail
+
+
+async def test_what_happened_at_once_is_told_in_as_many_frames_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child_module, "MAX_FRAME_BYTES", 300)
+    ours, theirs = (trio.SocketStream(trio.socket.from_stdlib_socket(end)) for end in socket.socketpair())
+    async with ours, theirs:
+        child = Child(theirs, lambda _level, _format: None)
+        told = tuple(events.RouterMade(router_id=RouterId(f"router {number}")) for number in range(50))
+        child._tell(told)
+        reader = FrameReader(from_worker, limit=300)
+        heard = [m for data in child._outbox._frames for m in reader.feed(data)]
+    assert sum((message.events for message in heard if isinstance(message, Happened)), ()) == told
+    assert 5 < len(heard) < 20
 
 
 async def test_what_is_nested_too_deep_is_refused() -> None:
@@ -203,6 +261,16 @@ async def test_what_makes_no_sense_ends_it(said: bytes, reason: str) -> None:
             await server.done.wait()
         assert server.ended is not None
         assert server.ended.reason == reason
+
+
+async def test_the_worker_of_another_program_says_so_and_ends() -> None:
+    async with serving(begin(program="labsfu 0.0 at /elsewhere")) as server:
+        found = await server.hear()
+        assert isinstance(found, CannotStart)
+        assert found.detail == f"the server is labsfu 0.0 at /elsewhere, its worker {PROGRAM}"
+        with trio.fail_after(5):
+            await server.done.wait()
+        assert server.ended is None
 
 
 @pytest.mark.parametrize("first", [Ping(), AskInfo(number=1)])
@@ -289,6 +357,48 @@ async def test_it_takes_no_more_commands_while_nobody_reads_and_media_goes_on(mo
                 else:
                     assert isinstance(answer, Happened)  # the stranger's datagram was dropped
         assert numbers == list(range(1, asked + 1))
+
+
+async def test_pings_are_answered_while_it_takes_no_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting: list[int] = []
+
+    async def wait_room(outbox: Outbox) -> None:
+        waiting.append(outbox.size)
+        await trio.sleep_forever()
+
+    async with working() as server:
+        monkeypatch.setattr(Outbox, "wait_room", wait_room)
+        await server.say(ask(1, commands.CreateRouter()), AskInfo(number=2), Ping(), Ping())
+        assert [type(await server.hear()) for _ in range(2)] == [Pong, Pong]
+        await until(lambda: len(waiting) == 1)
+
+
+async def test_it_listens_on_what_it_was_handed_and_what_came_before_it_is_thrown_away() -> None:
+    bound = [bind_udp("127.0.0.1", 0), bind_udp("127.0.0.2", 0)]
+    places = [sock.getsockname() for sock in bound]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        for place in places:
+            for _ in range(5):
+                stranger.sendto(b"stale", place)
+        told = replace(
+            begin(sockets=tuple(sock.detach() for sock in bound)), media=MediaListen(("127.0.0.1", "127.0.0.2"), 0)
+        )
+        async with serving(told) as server:
+            ready = await server.hear()
+            assert isinstance(ready, Ready)
+            assert ready.listen == tuple(f"udp:{ip}:{port}" for ip, port in places)
+            for place in places:
+                stranger.sendto(b"fresh", place)
+            happened = await server.hear()
+            assert isinstance(happened, Happened)
+            await server.say(AskInfo(number=1))
+            dropped = 0
+            while dropped < 2:
+                told_of = await server.hear()
+                if isinstance(told_of, Told):
+                    dropped = sum(drop.packets for drop in told_of.info.media.drops)
+                    await server.say(AskInfo(number=1))
+        assert dropped == 2
 
 
 def some_events() -> tuple[events.EngineEvent, ...]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from labsfu.errors import InvalidValue, Unavailable
 from labsfu.shell import worker_process
 from labsfu.shell.frames import frame, pack
 from labsfu.shell.kept_worker import Ears, KeptWorker
-from labsfu.shell.worker_messages import Answer, Begin, CannotStart, Happened
+from labsfu.shell.worker_messages import PROGRAM, Answer, Begin, CannotStart, Happened
 from labsfu.shell.worker_process import WorkerFault
 from labsfu.wire import commands, events
 from labsfu.wire.events import EngineEvent, WorkerDied, WorkerEvent, WorkerStarted
@@ -39,10 +41,11 @@ SERVES = ("end.sendall(READY)", "obey()")
 class World:
     """A worker, and all that is told of it, in order."""
 
-    def __init__(self, command: Sequence[str], patience: float = 3.0) -> None:
+    def __init__(self, command: Sequence[str], patience: float = 3.0, port: int = 0) -> None:
         begin = Begin(
+            program=PROGRAM,
             worker_id=WorkerId("w"),
-            media=MediaListen(("127.0.0.1",), 0),
+            media=MediaListen(("127.0.0.1",), port),
             media_codecs=(),
             boot=0.0,
             log_level="warning",
@@ -72,14 +75,34 @@ class World:
 
 
 @asynccontextmanager
-async def running(*lines: str, patience: float = 3.0) -> AsyncIterator[World]:
-    world = World(playing(*lines), patience)
+async def running(*lines: str, patience: float = 3.0, port: int = 0) -> AsyncIterator[World]:
+    async with running_command(playing(*lines), patience, port) as world:
+        yield world
+
+
+@asynccontextmanager
+async def running_command(command: Sequence[str], patience: float = 3.0, port: int = 0) -> AsyncIterator[World]:
+    world = World(command, patience, port)
     async with trio.open_nursery() as nursery:
         await nursery.start(world.worker.run)
         yield world
         nursery.cancel_scope.cancel()
     for started in world.started:
         assert not alive(started.pid)
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, suppress(OSError):
+        sock.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def alive(pid: int) -> bool:
@@ -122,6 +145,15 @@ async def test_one_that_is_never_ready_is_ended(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(worker_process, "START_PATIENCE", 0.2)
     world = World(playing("time.sleep(60)"))
     assert (await world.refusal()).detail == "worker 'w' cannot start: not ready within 0.2 s"
+
+
+async def test_a_port_in_use_is_found_before_a_process_is_started() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+        refusal = await World(("/nowhere/python",), port=port).refusal()
+    assert refusal.slug == "address-unavailable"
+    assert refusal.detail == f"cannot listen on udp 127.0.0.1 port {port}: Address already in use"
 
 
 async def test_a_program_that_is_not_there_cannot_start() -> None:
@@ -189,12 +221,26 @@ async def test_one_that_stands_still_is_found_killed_and_replaced() -> None:
         assert not alive(stopped)
 
 
-async def test_one_that_tells_events_but_does_not_listen_hangs_too() -> None:
+async def test_one_that_has_much_to_tell_and_answers_late_is_not_hung() -> None:
+    chatter = frame(Happened(events=(events.AudioLevels(router_id=ROUTER, levels=(), silent=True),)))
+    lines = (
+        "end.sendall(READY)",
+        f"for _ in range(30): end.sendall({chatter!r}); time.sleep(0.02)",
+        "obey()",
+    )
+    async with running(*lines, patience=0.2) as world:
+        await until(lambda: world.worker.load > 0)
+        assert len(world.told) == 31
+        assert world.died == []
+
+
+async def test_one_that_tells_events_but_does_not_listen_hangs_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_process, "TALK_PATIENCES", 2)
     chatter = frame(Happened(events=(events.AudioLevels(router_id=ROUTER, levels=(), silent=True),)))
     lines = ("end.sendall(READY)", "while True:", f"    end.sendall({chatter!r})", "    time.sleep(0.01)")
     async with running(*lines, patience=0.2) as world:
         await until(lambda: bool(world.died))
-        assert world.died[0].reason == "hung"
+        assert (world.died[0].reason, world.died[0].detail) == ("hung", "talks, but no answer within 0.4 s")
 
 
 async def test_while_the_server_itself_stands_still_nobody_hangs() -> None:
@@ -202,6 +248,22 @@ async def test_while_the_server_itself_stands_still_nobody_hangs() -> None:
         subprocess.run(("sleep", "0.4"), check=True)  # noqa: ASYNC221 - nothing of this process is to go on
         await trio.sleep(0.4)  # who answers lives on, too
         assert world.died == []
+
+
+async def test_its_port_is_never_anybody_elses_while_the_server_lives(tmp_path: Path) -> None:
+    port, file = free_port(), tmp_path / "may-start"
+    file.touch()
+    may = f"if not os.path.exists({str(file)!r}): sys.exit(1)"
+    async with running(may, *SERVES, port=port) as world:
+        file.unlink()
+        os.kill(world.pid, signal.SIGKILL)
+        await until(lambda: bool(world.died))
+        assert not is_free(port)
+        file.touch()
+        await until(lambda: len(world.started) == 2)
+        assert not is_free(port)
+        assert sum(link.startswith("socket:") for link in open_files(world.pid)) == 2
+    assert is_free(port)
 
 
 async def test_one_that_ends_again_and_again_is_started_ever_more_rarely(tmp_path: Path) -> None:
@@ -311,6 +373,15 @@ async def test_what_is_nested_too_deep_is_refused_before_it_is_sent() -> None:
             await world.worker.execute(command)
 
 
+async def test_a_command_that_no_frame_has_room_for_is_refused_before_it_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worker_process, "MAX_VALUE_BYTES", 10)
+    async with running(*SERVES) as world:
+        with pytest.raises(InvalidValue):
+            await world.worker.execute(commands.CloseRouter(router_id=ROUTER))
+
+
 async def test_its_load_is_what_it_said_last() -> None:
     async with running(*SERVES, patience=0.4) as world:
         await until(lambda: world.worker.load == 0.25)
@@ -348,5 +419,27 @@ async def test_it_has_nothing_open_of_its_parent() -> None:
     async with running(*SERVES) as world:
         links = open_files(world.pid)
     os.close(planted)
-    assert sum(link.startswith("socket:") for link in links) == 1
-    assert len(links) == 4
+    assert sum(link.startswith("socket:") for link in links) == 2, "the stream, and where media comes in"
+    assert len(links) == 5
+
+
+# ---------------------------------------------------------------- where its modules are
+
+
+async def test_no_file_of_the_working_directory_is_taken_for_a_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("structlog", "labsfu", "trio"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(9)")
+    monkeypatch.chdir(tmp_path)
+    async with running_command(worker_process.COMMAND) as world:
+        assert world.worker.running
+
+
+async def test_its_modules_are_where_this_process_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "only_here.py").touch()
+    monkeypatch.syspath_prepend(tmp_path.name)
+    monkeypatch.chdir(tmp_path.parent)
+    *_, script = playing("import only_here", *SERVES)
+    async with running_command((sys.executable, "-P", "-S", "-c", script)) as world:
+        assert world.worker.running

@@ -33,3 +33,29 @@ def test_it_goes_up_as_far_as_it_must_and_may(
     words = [sys.executable, "-c", _RAISE, str(soft), str(hard), str(connections)]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert tuple(map(int, done.stdout.split())) == expected
+
+
+_SERVE = """
+import resource
+from pathlib import Path
+import trio
+from labsfu.config import Config, MediaListen
+from labsfu.server import Server
+
+async def main():
+    server = Server(Config(port=0, media=MediaListen(("127.0.0.1",), 0), workers=1))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(server.run)
+        (worker,) = Path("/proc/thread-self/children").read_text().split()
+        print(resource.getrlimit(resource.RLIMIT_NOFILE)[0], resource.prlimit(int(worker), resource.RLIMIT_NOFILE)[0])
+        await server.close()
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (200, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+trio.run(main)
+"""
+
+
+def test_it_goes_up_for_the_workers_too() -> None:
+    done = subprocess.run((sys.executable, "-c", _SERVE), capture_output=True, text=True, check=True)
+    server, worker = map(int, done.stdout.splitlines()[-1].split())  # behind what was logged
+    assert server == worker > 200

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -55,6 +57,19 @@ def is_free(port: int, ip: str = "127.0.0.1") -> bool:
         sock.bind((ip, port))
         return True
     return False
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """As many may be open as there are."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def udp_sockets() -> int:
@@ -145,6 +160,14 @@ async def test_a_port_in_use_is_refused() -> None:
         with pytest.raises(Conflict, match=f"udp 127.0.0.1 port {port} is in use") as refused:
             await make(worker, router, port=port)
         assert (refused.value.slug, udp_sockets()) == ("port-in-use", before)
+
+
+async def test_when_no_more_files_may_be_open_a_pipe_is_refused() -> None:
+    async with running() as (worker, router):
+        with no_more_files(), pytest.raises(Unavailable, match="Too many open files") as refused:
+            await make(worker, router)
+        assert refused.value.slug == "address-unavailable"
+        await make(worker, router)
 
 
 async def test_what_the_engine_refuses_leaves_no_socket() -> None:

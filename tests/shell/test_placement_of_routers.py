@@ -44,6 +44,16 @@ def test_rooms_that_come_all_at_once_spread_by_their_size() -> None:
     assert max(counts) - min(counts) <= 4
 
 
+def test_who_was_placed_counts_before_the_load_shows_it() -> None:
+    """The load is that of some seconds ago; a burst of calls does not go to the worker that was idler then."""
+    placed = [0, 0]
+    for _ in range(20):
+        standings = [Standing(count, load, count) for count, load in zip(placed, (0.5, 0.45), strict=True)]
+        placed[choose_worker(standings, 1)] += 1
+    assert placed == [9, 11]
+    assert choose_worker([Standing(10, 0.5, 20), Standing(60, 0.6)], 2) == 1, "no room for them soon"
+
+
 @given(STANDINGS, st.integers(0, 100))
 def test_nobody_who_stands_worse_in_everything_is_chosen(standings: list[Standing], count: int) -> None:
     chosen = standings[choose_worker(standings, count)]

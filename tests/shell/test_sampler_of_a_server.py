@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import cast
 
 import msgspec
@@ -11,6 +12,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from labsfu.errors import Unavailable
+from labsfu.shell.inquiry import Inquiry
 from labsfu.shell.mailbox import Farewell, Mailbox
 from labsfu.shell.sampler import PATIENCE, Sampler
 from labsfu.shell.worker_pool import SoleWorker
@@ -180,7 +182,7 @@ async def test_a_worker_that_does_not_answer_is_shown_so_and_ends_no_watcher(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(sampler.tell, mailbox, 200)
         await trio.sleep(1.1)
-        assert [worker.state for sample in taken(mailbox) for worker in sample.workers] == ["dead"]
+        assert [worker.state for sample in taken(mailbox) for worker in sample.workers] == ["silent"]
         worker.fails = False
         await trio.sleep(0.2)
         assert [worker.state for sample in taken(mailbox) for worker in sample.workers] == ["running"]
@@ -205,8 +207,47 @@ async def test_one_that_is_silent_does_not_keep_the_others_from_being_shown(auto
     began = trio.current_time()
     found = json.loads(await Sampler(cast("Workers", Several()), epoch_ms=lambda: 0).measure(1))
     assert trio.current_time() - began == PATIENCE
-    assert [worker["state"] for worker in found["workers"]] == ["running", "dead", "running"]
+    assert [worker["state"] for worker in found["workers"]] == ["running", "silent", "running"]
+    assert found["workers"][1]["pid"] == os.getpid()
     assert len(found["transports"]) == 1
+
+
+async def test_who_missed_the_last_sample_is_not_waited_for_and_not_asked_again_until_it_answers(
+    autojump_clock: MockClock,
+) -> None:
+    class Slow(EngineWorker):
+        asked = 0
+
+        async def info(self) -> WorkerInfo:
+            self.asked += 1
+            await self.released.wait()
+            return await super().info()
+
+    slow = Slow()
+    mailbox = Mailbox(100)
+    sampler = Sampler(SoleWorker(slow), epoch_ms=lambda: 0)
+    seen: list[str] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(sampler.tell, mailbox, 500)
+        for _ in range(40):
+            await trio.sleep(0.1)
+            seen += [worker.state for sample in taken(mailbox) for worker in sample.workers]
+        assert seen == ["silent"] * 7, "one a second late, then one each half second"
+        assert slow.asked == 1
+        slow.released.set()
+        await trio.sleep(1)
+        assert [worker.state for sample in taken(mailbox) for worker in sample.workers][-1] == "running"
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_bug_that_shows_in_an_answer_is_whose_who_asked() -> None:
+    async def ask() -> None:
+        raise ValueError("a bug")
+
+    inquiry = Inquiry(ask, 1.0)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="a bug"):
+            await inquiry.answer()
 
 
 async def test_two_at_once_measure_once_also_when_the_first_goes_away(sampler: Sampler, worker: CountedWorker) -> None:

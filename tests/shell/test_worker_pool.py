@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
+import trio.testing
 
 from labsfu.errors import CommandError, NotFound, Unavailable, Unsupported
 from labsfu.shell.kept_worker import Ears
+from labsfu.shell.placement import LOAD_LAG
 from labsfu.shell.worker_pool import SoleWorker, WorkerPool
 from labsfu.wire import commands, events
 from labsfu.wire.events import EngineEvent
@@ -118,6 +120,19 @@ async def test_one_that_cannot_start_is_the_refusal_of_all() -> None:
     assert refused == [world.workers[1].refusal]
 
 
+async def test_when_one_cannot_start_the_others_are_not_waited_for() -> None:
+    world = World(2)
+    world.workers[0].refusal = Unavailable("port 7 is in use", slug="address-unavailable")
+
+    async def never_ready(*, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        del task_status
+        await trio.sleep_forever()
+
+    world.workers[1].run = never_ready  # type: ignore[method-assign]  # of this one only
+    with trio.fail_after(1), pytest.raises(Unavailable, match="port 7 is in use"):
+        await world.pool.run()
+
+
 async def test_routers_spread_and_what_concerns_one_goes_to_its_worker() -> None:
     async with running(World()) as world:
         (first, one), (second, other) = await world.router(2), await world.router(2)
@@ -140,6 +155,27 @@ async def test_a_router_is_placed_where_fewer_people_are_and_less_is_used() -> N
         world.workers[1].load = 0.5
         assert (await world.router(2))[1] == "w0"
         assert await world.counts() == [8, 4]
+
+
+async def test_who_was_placed_counts_beside_the_load_until_that_can_show_it(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with running(World()) as world:
+        world.workers[0].load, world.workers[1].load = 0.30, 0.45
+        for _ in range(4):
+            assert (await world.router(2))[1] == "w0"
+        assert (await world.router(2))[1] == "w1", "w0 is expected to be as busy soon"
+        await trio.sleep(LOAD_LAG)
+        assert (await world.router(2))[1] == "w0", "all of them show in the load by now"
+
+
+async def test_one_that_is_silent_is_shown_with_its_people() -> None:
+    async with running(World()) as world:
+        await world.router(3)
+        assert [(worker.silent_info().state, worker.silent_info().participant_count) for worker in world.pool.all] == [
+            ("silent", 3),
+            ("silent", 0),
+        ]
 
 
 async def test_routers_in_the_making_count() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from clients.cascade.errands import Errands
@@ -16,6 +17,7 @@ from clients.cascade.plan import (
     JoinRouters,
     Letter,
     Planner,
+    ResumeSending,
     SetPaused,
     Terms,
 )
@@ -199,7 +201,7 @@ class InventedServer:
         pipe = action.near
         self._check(pipe.id in self.pipes and (pipe.router_id, action.stream.id) in self.streams)
         id_ = ConsumerId(f"sending-{next(self._ids)}")
-        sending = Sending(id_, pipe.router_id, action.stream.id, pipe.id, action.tag)
+        sending = Sending(id_, pipe.router_id, action.stream.id, pipe.id, action.tag, paused=True)
         self.sendings[id_] = sending
         self.log.append(
             events.ConsumerMade(
@@ -208,10 +210,22 @@ class InventedServer:
                 consumer_id=id_,
                 producer_id=action.stream.id,
                 participant_id=action.stream.participant_id,
+                paused=True,
                 piped=True,
             )
         )
         return sending
+
+    def resume(self, id_: ConsumerId) -> None:
+        """Let a pipe consumer flow."""
+        if id_ in self.sendings:
+            self.sendings[id_] = replace(self.sendings[id_], paused=False)
+            self.log.append(events.ConsumerResumed(router_id=self.sendings[id_].router_id, consumer_id=id_))
+
+    def hold_back(self, id_: ConsumerId) -> None:
+        """Somebody else pauses a pipe consumer."""
+        self.sendings[id_] = replace(self.sendings[id_], paused=True)
+        self.log.append(events.ConsumerPaused(router_id=self.sendings[id_].router_id, consumer_id=id_))
 
     def stop(self, id_: ConsumerId) -> None:
         """Close a pipe consumer."""
@@ -304,7 +318,8 @@ class InventedCascade:
         if self.errands.unseen(self.sides["a"], self.sides["b"], self.now):
             self._look_again()
         planned = self.planner.plan(self.errands.busy())
-        for action in self.errands.due(planned, self.now):
+        complete = all(side.settled for side in self.sides.values())
+        for action in self.errands.due(planned, self.now, complete=complete):
             self.errands.begin(action)
             self.waiting.append(action)
         return bool(planned) or not self.errands.idle or any(side.stale for side in self.sides.values())
@@ -337,6 +352,8 @@ class InventedCascade:
                     server.close(found)
             case CloseSending():
                 self.servers[action.side].stop(action.consumer_id)
+            case ResumeSending():
+                self.servers[action.side].resume(action.consumer_id)
             case SetPaused():
                 server = self.servers[action.side]
                 found = server.streams.get(action.stream.place)
@@ -373,6 +390,22 @@ class InventedCascade:
             self.sides[far].expected.pop(place, None)
             near_server.stop(sending.id)
             raise
+        near_server.resume(sending.id)
+
+    def die_copying(self, steps: int) -> None:
+        """Carry out that much of the first copy that waits: 1: it is sent, 2: it is received; then nothing more."""
+        action = next((each for each in self.waiting if isinstance(each, Copy)), None)
+        self.waiting.clear()
+        if action is not None:
+            with suppress(RefusedHere):
+                self.servers[action.source].send(action)
+                if steps > 1:
+                    self.servers["b" if action.source == "a" else "a"].receive(action, paused=False)
+
+    def end(self) -> None:
+        """Asked to end, it undoes what it made."""
+        for action in self.planner.ours():
+            self._do(action)
 
 
 class CascadeWorld:

@@ -9,6 +9,7 @@ import trio
 
 from labsfu.core.engine import Engine
 from labsfu.errors import CommandError
+from labsfu.shell.absent_worker import absent_worker
 from labsfu.wire import commands
 from labsfu.wire.events import EngineEvent
 from labsfu.wire.ids import WorkerId
@@ -66,6 +67,9 @@ class EngineWorker:
         except CommandError:
             self.ports(bound.id)
             raise
+
+    def silent_info(self) -> WorkerInfo:
+        return absent_worker(self.id, "silent", os.getpid())
 
     async def info(self) -> WorkerInfo:
         counted = await self.execute(commands.GetCounts())

@@ -13,6 +13,7 @@ import msgspec
 import trio
 
 from labsfu.errors import CommandError, Conflict, NotFound, Unavailable, Unsupported
+from labsfu.shell.absent_worker import absent_worker
 from labsfu.wire import commands, events
 from labsfu.wire.base import ABSENT, Absent
 from labsfu.wire.ids import ConsumerId, ParticipantId, ProducerId, RouterId, TransportId, WorkerId
@@ -75,6 +76,8 @@ class FakeProducer:
     paused: bool
     participant_id: ParticipantId
     app_data: object = ABSENT
+    asked_to_pause: bool = False
+    held: bool = False
 
 
 @dataclass
@@ -85,8 +88,13 @@ class FakeConsumer:
     paused: bool
     participant_id: ParticipantId
     piped: bool = False
+    held: bool = False
     preferred: ConsumerLayers | None = None
     priority: int = 1
+
+    @property
+    def flows(self) -> bool:
+        return not (self.paused or self.held)
 
 
 @dataclass
@@ -172,7 +180,9 @@ class FakeEngine:
             case commands.Consume():
                 return self._consume(command)
             case commands.PauseProducer() | commands.ResumeProducer():
-                self._pause_producer(command, isinstance(command, commands.PauseProducer))
+                producer = self._producer(command.router_id, command.producer_id)
+                producer.asked_to_pause = isinstance(command, commands.PauseProducer)
+                self._follow_pause(producer, command.producer_id)
             case commands.PauseConsumer() | commands.ResumeConsumer():
                 self._pause_consumer(command.consumer_id, isinstance(command, commands.PauseConsumer))
             case commands.UpdateConsumer():
@@ -202,6 +212,12 @@ class FakeEngine:
             case commands.ClosePipeTransport():
                 self._found(self.transports, "pipe-transport", command.transport_id)
                 self.close_transport(command.transport_id, "asked")
+            case commands.HoldConsumer():
+                self._found(self.consumers, "consumer", command.consumer_id).held = command.held
+            case commands.HoldProducer():
+                producer = self._producer(command.router_id, command.producer_id)
+                producer.held = command.held
+                self._follow_pause(producer, command.producer_id)
             case commands.ConsumeForPipe():
                 return self._consume_for_pipe(command)
             case commands.ProduceFromPipe():
@@ -358,6 +374,7 @@ class FakeEngine:
             command.paused,
             command.participant_id,
             command.app_data,
+            asked_to_pause=command.paused,
         )
         self._events.append(
             events.ProducerMade(
@@ -392,6 +409,7 @@ class FakeEngine:
                 consumer_id=consumer_id,
                 producer_id=command.producer_id,
                 participant_id=command.participant_id,
+                paused=command.paused,
             )
         )
         if self.scores_at_once:
@@ -445,9 +463,8 @@ class FakeEngine:
         )
         return commands.ConsumerShown(consumer=payload)
 
-    def _pause_producer(self, command: commands.PauseProducer | commands.ResumeProducer, paused: bool) -> None:
-        producer_id = command.producer_id
-        producer = self._producer(command.router_id, producer_id)
+    def _follow_pause(self, producer: FakeProducer, producer_id: ProducerId) -> None:
+        paused = producer.asked_to_pause or producer.held
         if producer.paused != paused:
             producer.paused = paused
             event = events.ProducerPaused if paused else events.ProducerResumed
@@ -540,6 +557,7 @@ class FakeEngine:
             command.paused,
             producer.participant_id,
             piped=True,
+            held=command.held,
         )
         made = events.ConsumerMade(
             router_id=command.router_id,
@@ -568,14 +586,17 @@ class FakeEngine:
         name = command.router_id, command.producer_id
         if name in self.copies or (origin is not None and origin.router_id == command.router_id):
             raise Conflict(f"producer '{command.producer_id}' exists", slug="producer-exists")
+        paused = command.paused or command.held
         self.copies[name] = FakeProducer(
             command.router_id,
             command.transport_id,
             command.kind,
             command.rtp_parameters,
-            command.paused,
+            paused,
             command.participant_id,
             command.app_data,
+            asked_to_pause=command.paused,
+            held=command.held,
         )
         made = events.ProducerMade(
             router_id=command.router_id,
@@ -583,7 +604,7 @@ class FakeEngine:
             producer_id=command.producer_id,
             participant_id=command.participant_id,
             media=command.kind,
-            paused=command.paused,
+            paused=paused,
             piped=True,
         )
         self._events.append(made)
@@ -593,7 +614,7 @@ class FakeEngine:
                 kind=command.kind,
                 type=ProducerType.SIMPLE,
                 rtp_parameters=command.rtp_parameters,
-                paused=command.paused,
+                paused=paused,
                 participant_id=command.participant_id,
             )
         )
@@ -636,6 +657,9 @@ class FakeWorker:
             drained = self.engine.drain()
             if drained and self.on_events is not None:
                 self.on_events(drained)
+
+    def silent_info(self) -> WorkerInfo:
+        return absent_worker(self.id, "silent", os.getpid())
 
     async def info(self) -> WorkerInfo:
         await trio.lowlevel.checkpoint()

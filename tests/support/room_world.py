@@ -125,7 +125,7 @@ class World:
         self._engine_ids = count(1)
         self.engines = [FakeEngine(_numbers=self._engine_ids) for _ in range(engines)]
         self.dead: list[FakeEngine] = []
-        self.orders: list[commands.RouterCommand] = []
+        self.orders: list[Order] = []
         self.hold_orders = False
         ids = count(1_000_000)
         self.rooms = Rooms(
@@ -165,9 +165,10 @@ class World:
         self.pump()
         self.hold_orders = held
 
-    def _carry_out(self, order: commands.RouterCommand) -> None:
+    def _carry_out(self, order: Order) -> None:
         with suppress(CommandError):
-            self.execute(order)
+            self.execute(order.command)
+        order.over.open()
 
     # ------------------------------------------------------------------ workers
 
@@ -198,7 +199,7 @@ class World:
                 self.published.append(wish.event)
                 continue
             if isinstance(wish, Order):
-                self.orders.append(wish.command)
+                self.orders.append(wish)
                 continue
             told = self.told.setdefault(wish.connection, [])
             told.append(wish.signal if isinstance(wish, Tell) else wish)

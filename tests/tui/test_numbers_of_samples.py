@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from labsfu.shell.absent_worker import absent_worker
 from labsfu.wire.base import ABSENT
 from labsfu.wire.events import ConsumerResumed
 from labsfu.wire.feed import Happened, Measurement
 from labsfu.wire.ids import ConsumerId, ProducerId, TransportId, WorkerId
 from labsfu.wire.payloads import WorkerInfo
-from labsfu.wire.stats import ConsumerSample, EncodingSample, ProducerSample, TransportSample
+from labsfu.wire.stats import ConsumerSample, DropCount, EncodingSample, ProducerSample, TransportSample
 from tests.tui.invented_server import BEGIN, InventedServer, worker_info
 from tui.model import series
 from tui.model.frozen import frozen
@@ -144,6 +145,22 @@ def test_a_counter_that_began_anew_is_no_negative_rate() -> None:
         take(state, sample(BEGIN + 1000 * number, workers=(worker_info(used),)))
     (worker,) = state.workers.values()
     assert series.cpu(worker) == [None]
+
+
+def test_a_worker_that_was_absent_for_a_sample_has_not_done_everything_at_once() -> None:
+    """While it does not answer its counters are not known; neither does another process go on with them."""
+    state, drops = State(), (DropCount(reason="rtp-too-long", packets=900),)
+    run = worker_info(5000.0, 10**12)
+    run = replace(run, media=replace(run.media, drops=drops))
+    silent = absent_worker(run.id, "silent", run.pid)
+    other = replace(worker_info(6000.0, 10**13), pid=run.pid + 1)
+    for number, info in enumerate((run, silent, run, run, other)):
+        take(state, sample(BEGIN + 1000 * number, workers=(info,)))
+        if number == 2:
+            assert series.drops(state) == [("rtp-too-long", 900, 0.0)]
+    (worker,) = state.workers.values()
+    assert series.cpu(worker) == series.bits_in(worker) == [None, None, 0, None]
+    assert series.packets_per_second(worker)[1] is None
 
 
 def test_drops_are_counted_by_reason_the_most_first() -> None:

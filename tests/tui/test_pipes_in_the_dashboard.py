@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from labsfu.shell.absent_worker import absent_worker
 from labsfu.wire import events
 from labsfu.wire.events import Event
 from labsfu.wire.feed import Happened, Measurement
@@ -181,6 +182,12 @@ def workers_of(state: State) -> list[list[str]]:
 def test_all_workers_are_shown_with_their_processes_states_and_loads() -> None:
     state = two_workers()
     assert workers_of(state) == [["worker-1", "4711", "running", "25.0"], ["worker-2", "4712", "running", "25.0"]]
+
+
+def test_a_worker_that_does_not_answer_is_shown_so_with_its_process() -> None:
+    state = two_workers()
+    take(state, of_workers(BEGIN + 1000, worker_info(), absent_worker(TWO, "silent", 4712)))
+    assert workers_of(state)[1][:3] == ["worker-2", "4712", "silent"]
 
 
 def test_a_worker_that_dies_stays_to_be_seen_until_another_one_has_its_name() -> None:

@@ -29,7 +29,7 @@ _WORKERS = (
     Column("CPU", 8, left=True, rank=6, flexible=True),
 )
 
-_STATES: dict[str, Tone] = {"dead": "bad", "starting": "warn"}
+_STATES: dict[str, Tone] = {"dead": "bad", "starting": "warn", "silent": "warn"}
 _LABEL, _NUMBER, _MOST_BARS = 12, 9, 100
 
 

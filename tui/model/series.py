@@ -50,8 +50,8 @@ def load(worker: Worker) -> Number:
 
 
 def packets_per_second(worker: Worker) -> Series:
-    """RTP packets to consumers, as the worker says."""
-    return each(worker.history, lambda info: info.forwarded_packets_per_second)
+    """RTP packets to consumers, as the worker says; of one that does not answer nothing is known."""
+    return each(worker.history, lambda info: None if info.state == "silent" else info.forwarded_packets_per_second)
 
 
 def bits_in(worker: Worker) -> Series:
@@ -65,12 +65,18 @@ def bits_out(worker: Worker) -> Series:
 
 
 def _growth(worker: Worker, value: Callable[[WorkerInfo], float]) -> Series:
-    """By how much a counter grows in a second; a worker that began anew counts from zero."""
+    """By how much a counter grows in a second; a worker that began anew counts from zero, one that is absent not."""
     grown: Series = []
     for (begin, earlier), (end, later) in pairwise(worker.history):
         more = value(later) - value(earlier)
-        grown.append(more * 1000 / (end - begin) if end > begin and more >= 0 else None)
+        known = _counts_on(earlier, later) and end > begin and more >= 0
+        grown.append(more * 1000 / (end - begin) if known else None)
     return grown
+
+
+def _counts_on(earlier: WorkerInfo, later: WorkerInfo) -> bool:
+    """Whether the counters of both are of one process, which told them."""
+    return earlier.state == later.state == "running" and earlier.pid == later.pid
 
 
 def together(series: Iterable[Series]) -> Series:
@@ -94,6 +100,8 @@ def drops(state: State) -> list[tuple[str, int, float]]:
             totals[drop.reason] = totals.get(drop.reason, 0) + drop.packets
         if len(worker.history) >= 2:
             (begin, earlier), (end, later) = worker.history[-2], worker.history[-1]
+            if not _counts_on(earlier, later):
+                continue
             before = {drop.reason: drop.packets for drop in earlier.media.drops}
             for drop in later.media.drops:
                 more = drop.packets - before.get(drop.reason, 0)

@@ -8,7 +8,6 @@ from labsfu.api.query import NoQuery
 from labsfu.api.routing import AnyRoute, Call, NoBody, Reply, Route
 from labsfu.rooms import wishes
 from labsfu.rooms.wishes import Flow
-from labsfu.shell.absent_worker import absent_worker
 from labsfu.wire import commands
 from labsfu.wire.payloads import Counts, SfuInfo, WorkerInfo
 
@@ -37,7 +36,8 @@ def _reset(api: Api) -> Flow[None]:
 async def _info(api: Api) -> SfuInfo:
     event_seq = api.events.seq  # first: what is shown may be newer than the events so far, never older
     found = await ask_workers(api, PATIENCE)
-    workers = tuple(absent_worker(id_) if isinstance(info, str) else info for id_, info in found)
+    asked = zip(api.workers.all, found, strict=True)
+    workers = tuple(worker.silent_info() if isinstance(info, str) else info for worker, (_, info) in asked)
     identity = api.identity
     return SfuInfo(
         id=identity.id,

@@ -80,8 +80,8 @@ class Consumer:
 
     Given: names, the producer's kind, the link to the peer, what was negotiated, the first sequence number, how to
     send again (None: as the packet was). Owned: its sequence space and counters. `active` is derived: the link, its
-    own pause, the producer's pause and the producer's encoding all allow it. `resends` and `repaired` are there where
-    plain `nack` was negotiated.
+    own pause, whether it is `held`, the producer's pause and the producer's encoding all allow it. `resends` and
+    `repaired` are there where plain `nack` was negotiated.
     Counted: what was sent (`packets`, `bytes` with headers, `octets` without) and sent again (`resent`); what the peer
     asked for (`nacks`, and numbers in them: `nacked`; `plis`, `firs`) and says of it (`reported_lost`, in all).
     """
@@ -102,6 +102,7 @@ class Consumer:
         "extensions",
         "firs",
         "fraction_lost",
+        "held",
         "kind",
         "last_report_at",
         "nacked",
@@ -150,6 +151,7 @@ class Consumer:
         self.extensions: Extensions = tuple((e.uri, e.id) for e in rtp_parameters.header_extensions)
         self.drops = Drops()
         self.paused = paused
+        self.held = False
         self.producer_paused = producer_paused
         self.source_active = source_active
         self.payload_types = frozenset(codec.payload_type for codec in rtp_parameters.codecs)
@@ -218,7 +220,8 @@ class Consumer:
     def refresh(self) -> bool:
         """Work out `active` anew; True when it became so (and, for video, a key frame is needed)."""
         was = self.active
-        self.active = self._link.up and not self.paused and not self.producer_paused and self.source_active
+        stopped = self.paused or self.held or self.producer_paused
+        self.active = self._link.up and not stopped and self.source_active
         if self.active and not was:
             self.resync()
         return self.active and not was

@@ -73,6 +73,7 @@ class Producer:
     """Takes in packets of a peer's stream and gives them to its consumers.
 
     Given: what was negotiated. Owned: incoming streams, groups of consumers. `drops` counts packets by reason.
+    It is `paused` while it is asked to, or is `held` since what it is a copy of is stopped.
     `rtp_parameters` are those of the terms, with what was changed since (`encodings[].active`, `maxBitrate`).
     """
 
@@ -89,9 +90,11 @@ class Producer:
         "_timed",
         "active",
         "app_data",
+        "asked_to_pause",
         "consumers",
         "drops",
         "feedback",
+        "held",
         "paused",
         "rtp_parameters",
         "scores_told",
@@ -108,6 +111,8 @@ class Producer:
         self.terms = terms
         self.change(parameters)
         self.app_data = app_data
+        self.asked_to_pause = paused
+        self.held = False
         self.paused = paused
         self.drops = Drops()
         self.streams: dict[int, InboundStream] = {}

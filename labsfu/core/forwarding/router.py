@@ -106,23 +106,40 @@ class Router:
     def pause_producer(self, id_: ProducerId) -> None:
         """Forward it no more; no effect when paused."""
         producer = self.producer(id_)
+        producer.asked_to_pause = True
+        self._stop(producer)
+
+    def resume_producer(self, id_: ProducerId, now: float) -> None:
+        """Forward it again, video from its next key frame; no effect when not paused, or while it is held."""
+        producer = self.producer(id_)
+        producer.asked_to_pause = False
+        self._go_on(producer, now)
+
+    def hold_producer(self, id_: ProducerId, held: bool, now: float) -> None:
+        """Forward it no more, or again, beside what is asked of it."""
+        producer = self.producer(id_)
+        producer.held = held
+        if held:
+            self._stop(producer)
+        else:
+            self._go_on(producer, now)
+
+    def _stop(self, producer: Producer) -> None:
         if producer.paused:
             return
         producer.paused = True
-        self._emit(ProducerPaused(router_id=self.id, producer_id=id_))
+        self._emit(ProducerPaused(router_id=self.id, producer_id=producer.terms.id))
         self._listen(producer)
         for consumer in producer.consumers:
             consumer.producer_paused = True
             consumer.refresh()
             producer.consumer_stopped(consumer)
 
-    def resume_producer(self, id_: ProducerId, now: float) -> None:
-        """Forward it again, video from its next key frame; no effect when not paused."""
-        producer = self.producer(id_)
-        if not producer.paused:
+    def _go_on(self, producer: Producer, now: float) -> None:
+        if not producer.paused or producer.asked_to_pause or producer.held:
             return
         producer.paused = False
-        self._emit(ProducerResumed(router_id=self.id, producer_id=id_))
+        self._emit(ProducerResumed(router_id=self.id, producer_id=producer.terms.id))
         self._listen(producer)
         for consumer in producer.consumers:
             consumer.producer_paused = False
@@ -203,6 +220,15 @@ class Router:
         for part in consumer.parts:
             part.paused = False
             self._refresh(part, now)
+
+    def hold_consumer(self, id_: ConsumerId, held: bool, now: float) -> None:
+        """Send it nothing, or again, beside its pause; nothing is told of it."""
+        consumer = self.consumer(id_)
+        for part in consumer.parts:
+            part.held = held
+            self._refresh(part, now)
+        if held:
+            self.producer(consumer.names.producer_id).consumer_stopped(consumer)
 
     def prefer_layers(self, id_: ConsumerId, layers: ConsumerLayers, now: float) -> None:
         """Let it have at most these layers; no effect where there are none."""
