@@ -259,6 +259,16 @@ def test_one_whose_producer_ended_and_came_again_is_there_though_others_still_wa
     slow.finish()
 
 
+def test_one_who_comes_again_while_what_it_sent_is_still_being_closed_is_there(cascade: Cascade) -> None:
+    world = cascade.world
+    cascade.bring()
+    leaving = world.start(world.rooms.delete_participant(ROOM, ZOE, world.now))
+    coming = cascade.asking()
+    leaving.finish()
+    coming.finish()
+    assert world.rooms.participant(ROOM, ZOE).producer_ids == (VOICE,)
+
+
 def test_one_that_is_stopped_before_it_is_known_is_known_as_stopped(cascade: Cascade) -> None:
     """Its id is known to the one who brings it before it is made, so that a pause may overtake the answer."""
     flow = cascade.asking()

@@ -471,10 +471,16 @@ def test_what_somebody_asks_while_the_last_user_goes_is_what_holds_for_the_next(
     assert (near.consumers[feeding].flows, far.copies[there, producer].paused) == (not stopped, stopped)
 
 
-def test_what_somebody_stopped_while_it_was_piped_stays_stopped(pair: Pair) -> None:
-    flow = pair.asking().until(commands.ProduceFromPipe)
-    (feeding,) = pair.engine.consumers
-    pair.world.tell(commands.PauseConsumer(router_id=pair.here, consumer_id=feeding))
+@pytest.mark.parametrize("early", [True, False], ids=["before-the-answer", "after-it"])
+def test_what_somebody_stopped_while_it_was_piped_stays_stopped(pair: Pair, early: bool) -> None:
+    flow = pair.asking().until(commands.ConsumeForPipe)
+    answer = pair.world.of_engine(flow.command, commands.PipeConsumed)
+    pause = commands.PauseConsumer(router_id=pair.here, consumer_id=answer.consumer.id)
+    if early:
+        pair.world.tell(pause)
+    flow.answer(answer)
+    if not early:
+        pair.world.tell(pause)
     piped = flow.finish()
     assert (piped.pipe_consumer.paused, piped.pipe_producer.paused) == (True, True)
     assert (pair.flows(piped), pair.copy_paused) == (False, True)
