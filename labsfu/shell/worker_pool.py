@@ -176,26 +176,6 @@ class WorkerPool:
         self._ears.engine(happened)
 
 
-class SoleWorker:
-    """One worker as all there are; satisfies `labsfu.wire.worker.Workers`.
-
-    Args:
-        worker: it; run by somebody else.
-    """
-
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-
-    @property
-    def all(self) -> Sequence[Worker]:
-        """This one."""
-        return (self._worker,)
-
-    async def execute(self, command: Command) -> Result:
-        """Carry a command out. Raises what the worker raises."""
-        return show_worker(await self._worker.execute(command), self._worker.id)
-
-
 class _Seat:
     """A worker of the pool, and what the pool knows of it."""
 

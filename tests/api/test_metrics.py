@@ -19,7 +19,6 @@ from labsfu.api.metrics import OPENMETRICS, TEXT, wants_openmetrics
 from labsfu.api.tally import BOUNDS, CLIENT_GONE, Tallied, Tally
 from labsfu.config import Config
 from labsfu.errors import Unavailable
-from labsfu.shell.worker_pool import SoleWorker
 from labsfu.wire import socket as wire
 from labsfu.wire.payloads import WorkerInfo
 from labsfu.wire.stats import DropCount
@@ -27,6 +26,7 @@ from tests.support.api_world import ApiWorld, EngineWorld, WorldOf, serving
 from tests.support.engine_worker import EngineWorker
 from tests.support.fake_worker import FakeWorker
 from tests.support.http_media import make_consumer, make_producer, make_router
+from tests.support.sole_worker import SoleWorker
 
 pytestmark = pytest.mark.trio
 

@@ -13,12 +13,12 @@ from labsfu.rooms.registry import Rooms
 from labsfu.rooms.wishes import AskWorker, Flow, Gate, Order, WaitFor
 from labsfu.shell.orders import Orders
 from labsfu.shell.rooms_driver import RoomsDriver
-from labsfu.shell.worker_pool import SoleWorker
 from labsfu.shell.worker_process import WorkerFault
 from labsfu.wire import commands
 from labsfu.wire.ids import ProducerId, RouterId
 from labsfu.wire.payloads import RoomType
 from tests.support.fake_worker import FakeWorker
+from tests.support.sole_worker import SoleWorker
 
 pytestmark = pytest.mark.trio
 

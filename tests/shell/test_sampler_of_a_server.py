@@ -15,13 +15,13 @@ from labsfu.errors import Unavailable
 from labsfu.shell.inquiry import Inquiry
 from labsfu.shell.mailbox import Farewell, Mailbox
 from labsfu.shell.sampler import PATIENCE, Sampler
-from labsfu.shell.worker_pool import SoleWorker
 from labsfu.wire import commands
 from labsfu.wire.feed import Sample, decode_frame
 from labsfu.wire.payloads import WorkerInfo
 from labsfu.wire.stats import EngineCounts
 from labsfu.wire.worker import Workers
 from tests.support.engine_worker import EngineWorker
+from tests.support.sole_worker import SoleWorker
 
 pytestmark = pytest.mark.trio
 

@@ -12,13 +12,14 @@ import trio.testing
 from labsfu.errors import CommandError, NotFound, Unavailable, Unsupported
 from labsfu.shell.kept_worker import Ears
 from labsfu.shell.placement import LOAD_LAG
-from labsfu.shell.worker_pool import SoleWorker, WorkerPool
+from labsfu.shell.worker_pool import WorkerPool
 from labsfu.wire import commands, events
 from labsfu.wire.events import EngineEvent
 from labsfu.wire.ids import RouterId, WorkerId
 from labsfu.wire.rtp import RtpCapabilities
 from tests.support.engine_worker import EngineWorker
 from tests.support.fake_worker import CAPABILITIES
+from tests.support.sole_worker import SoleWorker
 
 pytestmark = pytest.mark.trio
 

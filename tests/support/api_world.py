@@ -40,12 +40,12 @@ from labsfu.shell.event_hub import EventHub
 from labsfu.shell.rooms_driver import RoomsDriver
 from labsfu.shell.sampler import Sampler
 from labsfu.shell.tls import server_context
-from labsfu.shell.worker_pool import SoleWorker
 from labsfu.wire import socket as wire
 from labsfu.wire.base import to_json
 from labsfu.wire.payloads import Listen, Problem
 from tests.support.engine_worker import EngineWorker
 from tests.support.fake_worker import CAPABILITIES, FakeWorker
+from tests.support.sole_worker import SoleWorker
 
 S = TypeVar("S", bound=wire.ServerMessage)
 W = TypeVar("W", bound=FakeWorker | EngineWorker)
