@@ -80,10 +80,14 @@ async def bot(server: ServerProcess) -> AsyncIterator[tuple[LabClient, PictureSi
 
 
 async def told_of(tab: Tab) -> list[tuple[int, str]]:
-    """The spatial layers that a page was told it is sent, and why, one after the other."""
+    """The spatial layers that a page was told it is sent, and why, one after the other.
+
+    Not that one is `available` or is not: an encoder short of time leaves its largest layer out for a moment.
+    """
     signals = [said for said in await tab.ask("() => lab.told") if said["action"] == "ConsumerLayersChanged"]
     spatial = [(said["layers"]["spatialLayer"], said["reason"]) for said in signals]
-    return [now for before, now in pairwise([None, *spatial]) if now is not None and now != before]
+    asked_for = [now for now in spatial if now[1] != "available"]
+    return [now for before, now in pairwise([None, *asked_for]) if now is not None and now != before]
 
 
 # ---------------------------------------------------------------- three layers

@@ -16,6 +16,24 @@ from xdist.workermanage import WorkerController
 ONE_BY_ONE = ("tests/bench/", "tests/browser/", "tests/e2e/", "tests/scenarios/")
 """Where tests measure real time."""
 
+NOT_ALONE = tuple(
+    f"tests/e2e/test_{name}.py"
+    for name in (
+        "cascade_command",
+        "client_command",
+        "clients_over_tls",
+        "codecs_and_suites",
+        "doctor_command",
+        "joins_leave_nothing",
+        "many_sockets",
+        "media_over_http",
+        "pipes_verdicts",
+        "swarm",
+        "two_clients",
+    )
+)
+"""Among them those that wait for what comes, however long it takes, and measure nothing."""
+
 
 def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
     """Files that may run side by side first, the largest of them before the others."""
@@ -47,7 +65,7 @@ class SideBySide(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no t
 
 
 def _alone(file: str) -> bool:
-    return file.startswith(ONE_BY_ONE)
+    return file.startswith(ONE_BY_ONE) and file not in NOT_ALONE
 
 
 def _file(node_id: str) -> str:
