@@ -36,12 +36,12 @@ NOT_ALONE = tuple(
 
 
 def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
-    """Files that may run side by side first, the largest of them before the others."""
+    """Files that may run side by side first, of them the slow and the large: the last ones run on beside the next sort."""
     sizes = Counter(_file(item.nodeid) for item in items)
 
-    def place(item: pytest.Item) -> tuple[bool, int, str]:
+    def place(item: pytest.Item) -> tuple[bool, bool, int, str]:
         file = _file(item.nodeid)
-        return (True, 0, "") if _alone(file) else (False, -sizes[file], file)
+        return (True, True, 0, "") if _alone(file) else (False, file not in NOT_ALONE, -sizes[file], file)
 
     return sorted(items, key=place)
 
