@@ -36,7 +36,7 @@ NOT_ALONE = tuple(
 
 
 def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
-    """Files that may run side by side first, the slow and large of them before the others: the last overlap the rest."""
+    """Files that may run side by side first, the slow and the large ahead: the last ones overlap what follows."""
     sizes = Counter(_file(item.nodeid) for item in items)
 
     def place(item: pytest.Item) -> tuple[bool, bool, int, str]:
